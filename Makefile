@@ -1,0 +1,56 @@
+# Everything sets itself up: nothing but Python 3.11 or newer, with its venv module, has to be there.
+# Variables: PYTHON (interpreter to build .venv with), ARGS (more arguments for pytest or the demo), JOBS (tests in
+# parallel; empty: one after the other).
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+ARGS ?=
+JOBS ?=
+# What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
+SYSTEM_TESTS := apiserver cluster wire demo
+PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
+UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help test lint types unit matrix demo tools format clean run-venv test-venv
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: run-venv ## serve sample manifests on loopback and print curl lines to try
+	@$(BIN)/ingressd demo $(ARGS)
+
+test: lint types ## all checks: linter, formatting, types, every test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: test-venv ## ruff check and ruff format --check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: test-venv ## mypy, strict
+	$(BIN)/mypy
+
+unit: test-venv ## the tests that start no processes of ours (ARGS="-k name" picks)
+	$(BIN)/python -m pytest $(UNIT) $(PYTEST_ARGS)
+
+matrix: ## the unit tests under every newer CPython found (3.12, 3.13, 3.14; PATH and pyenv)
+	@scripts/matrix $(UNIT) $(PYTEST_ARGS)
+
+format: test-venv ## let ruff rewrite what lint would complain about
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tools: ## install the system tools that tests drive (Debian, as root)
+	@scripts/system-packages --yes
+
+clean: ## remove virtual environments, caches and build results
+	rm -rf .venv .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+run-venv:
+	@scripts/venv $(VENV) $(PYTHON)
+
+test-venv:
+	@scripts/venv --test $(VENV) $(PYTHON)
