@@ -1,0 +1,1 @@
+"""Certificates: PEM to a checked pair, server name to certificate, certificate to an OpenSSL context."""

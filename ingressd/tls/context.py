@@ -1,0 +1,68 @@
+"""OpenSSL contexts as workers use them: one for the listener, one for each certificate.
+
+Imports nothing but ``ssl`` and ``os``, so that the lean parent and the workers stay small. A connection begins with the
+listener's context and is switched to a certificate's by its server name (``tls/sni.py``). After the switch OpenSSL
+still takes session-ticket keys, protocol versions, options and ciphers from the *first* context, and from the *second*
+the certificate and ALPN. Hence the division below; ``tests/tls/test_resumption.py`` holds OpenSSL to it.
+
+Session tickets: made once in the parent and inherited by fork, the listener's context lets every worker open tickets
+sealed by any other. Python offers no way to change ticket keys, so they live as long as the parent does.
+"""
+
+import os
+import ssl
+from collections.abc import Sequence
+
+HTTP_1_1 = ("http/1.1",)
+
+# TLS 1.2 suites with forward secrecy and an AEAD; those of TLS 1.3 are all good and stay as OpenSSL has them. The
+# security level is pinned because distributions differ in it, and what `check_pair` accepts must load everywhere.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
+
+_MFD_NOEXEC_SEAL = 0x8  # Linux 6.3; demanded where sysctl vm.memfd_noexec is 2. Not named by Python's os.
+
+
+def listener_context(alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
+    """The context every TLS connection begins with. Make it once, before workers are forked.
+
+    It holds no certificate: a connection needs one from the server-name callback.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # CRIME; handshakes as a CPU attack
+    # Every suite on offer is sound, so the client may choose: phones without AES instructions prefer ChaCha20.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def certificate_context(chain_pem: bytes, key_pem: bytes, alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
+    """A context holding one certificate chain (leaf first) and its key; costs about 1 ms.
+
+    Raises ssl.SSLError when OpenSSL refuses the pair, OSError when there is no memory for it.
+    """
+    context = listener_context(alpn)
+    # OpenSSL reads files only. A memfd is one without a disk: it works for any user and with a read-only root.
+    descriptor = _memory_file(key_pem + b"\n" + chain_pem)
+    try:
+        # An empty password, because otherwise OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
+    finally:
+        os.close(descriptor)
+    return context
+
+
+def _memory_file(content: bytes) -> int:
+    try:
+        descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
+    except OSError:  # EINVAL: a kernel that does not know the flag
+        descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
