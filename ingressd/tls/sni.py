@@ -1,0 +1,108 @@
+"""Server name (SNI) to certificate: exact, then one label of wildcard, then the default."""
+
+import ssl
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class ServerNames:
+    """Which certificate context answers which server name. Immutable in use: ``with_changes`` makes the next one.
+
+    Two maps, name → certificate key and certificate key → context, so that a rotated certificate is one new context
+    however many names it serves. Names are lower case without a trailing dot, or ``*.parent``.
+    """
+
+    __slots__ = ("_contexts", "_default", "_names")
+
+    def __init__(
+        self,
+        contexts: Mapping[str, ssl.SSLContext] = NOTHING,
+        names: Mapping[str, str] = NOTHING,
+        default: str = "",
+    ) -> None:
+        self._contexts = contexts
+        self._names = names
+        self._default = default
+
+    def with_changes(
+        self,
+        *,
+        contexts: Mapping[str, ssl.SSLContext] = NOTHING,
+        contexts_removed: Iterable[str] = (),
+        names: Mapping[str, str] = NOTHING,
+        names_removed: Iterable[str] = (),
+        default: str | None = None,
+    ) -> "ServerNames":
+        """A copy with these added or replaced and those removed; contexts that did not change are shared."""
+        return ServerNames(
+            _changed(self._contexts, contexts, contexts_removed),
+            _changed(self._names, names, names_removed),
+            self._default if default is None else default,
+        )
+
+    def choose(self, server_name: str | None) -> ssl.SSLContext | None:
+        """The context for a name as the client sent it (or did not: None). None when there is not even a default."""
+        key = self._key(server_name) if server_name else self._default
+        return self._contexts.get(key) or self._contexts.get(self._default)
+
+    def _key(self, server_name: str) -> str:
+        name = server_name.lower()
+        if name.endswith("."):  # not allowed (RFC 6066 section 3), sent by some all the same
+            name = name[:-1]
+        key = self._names.get(name)
+        if key is None:
+            key = self._names.get("*." + name.partition(".")[2], self._default)
+        return key
+
+
+class CertificateSwitch:
+    """The listener context's server-name callback. Assign ``names`` to change what the next handshake sees."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: ServerNames) -> None:
+        self.names = names
+
+    def install(self, listener: ssl.SSLContext) -> None:
+        """Answer for this listener context, in this process."""
+        listener.sni_callback = self
+
+    def __call__(self, connection: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> int | None:
+        """What OpenSSL asks in the middle of a handshake: None goes on, a number is the alert to send."""
+        context = self.names.choose(server_name)
+        if context is None:
+            return int(ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
+        connection.context = context
+        return None
+
+
+def silence_unreadable_names() -> None:
+    """Keep ``ssl`` from printing a traceback whenever a client sends a server name that is not ASCII.
+
+    The handshake fails with an alert anyway, before our callback is asked; but the message goes to standard error
+    through ``sys.unraisablehook``, and strangers should not be able to fill a log. Everything else is still printed.
+    """
+    previous: Callable[[sys.UnraisableHookArgs], object] = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not (isinstance(unraisable.exc_value, UnicodeDecodeError) and isinstance(unraisable.object, bytes)):
+            previous(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _changed(old: Mapping[str, T], upserts: Mapping[str, T], removed: Iterable[str]) -> Mapping[str, T]:
+    gone = tuple(removed)
+    if not upserts and not gone:
+        return old
+    new = dict(old)
+    for name in gone:
+        new.pop(name, None)
+    new.update(upserts)
+    return new
