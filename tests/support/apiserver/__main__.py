@@ -1,0 +1,3 @@
+from tests.support.apiserver.cli import main
+
+main()
