@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ingressd.cli import build_parser, settings_from
+from ingressd.settings import Settings
+from ingressd.version import __version__
+
 Manifest = dict[str, Any]
 
 NAME = "ingressd"
@@ -181,16 +185,41 @@ def test_probes_ask_the_admin_server(container: Manifest, probe: str, path: str)
     assert (asked["path"], ports[asked["port"]]) == (path, 10254)
 
 
-def test_the_command_line_accepts_the_arguments(container: Manifest) -> None:
-    from ingressd.cli import build_parser
+@pytest.fixture
+def settings(container: Manifest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the container's arguments mean to the daemon. A flag it does not know ends the test."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    command, *arguments = container["args"]
+    return settings_from(build_parser(command).parse_args(arguments))
 
-    build_parser().parse_args(container["args"])  # exits, and so fails, when it does not know one
+
+def test_the_daemon_reads_the_cluster_it_is_in(settings: Settings) -> None:
+    assert settings.source.kind == "in-cluster"
 
 
-def test_kubernetes_waits_longer_than_we_drain(pod: Manifest, container: Manifest) -> None:
-    flags = dict(argument.split("=", 1) for argument in container["args"] if "=" in argument)
-    ours = float(flags["--shutdown-grace-period"]) + float(flags["--drain-timeout"])
-    assert ours < pod["terminationGracePeriodSeconds"]
+def test_the_daemon_listens_where_the_container_says(settings: Settings, container: Manifest) -> None:
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": settings.http_port, "https": settings.https_port, "admin": settings.admin_port}
+
+
+def test_the_daemon_serves_the_class_that_is_made(settings: Settings, manifests: dict[str, Manifest]) -> None:
+    served = manifests["IngressClass"]
+    assert served["metadata"]["name"] == settings.routing.ingress_class
+    assert served["spec"] == {"controller": settings.routing.controller_class}
+
+
+def test_the_daemon_may_take_its_lease(settings: Settings, manifests: dict[str, Manifest]) -> None:
+    names = [rule["resourceNames"] for rule in manifests["Role"]["rules"] if "resourceNames" in rule]
+    assert names == [[settings.status.election_id]]
+
+
+def test_kubernetes_waits_longer_than_we_drain(pod: Manifest, settings: Settings) -> None:
+    assert settings.shutdown_grace_s + settings.drain_timeout_s < pod["terminationGracePeriodSeconds"]
+
+
+def test_services_set_no_flags(pod: Manifest) -> None:
+    """Else a Service named ingressd-http would come as INGRESSD_HTTP_PORT, which is a flag."""
+    assert pod["enableServiceLinks"] is False
 
 
 def test_status_is_published_from_our_own_service(manifests: dict[str, Manifest], container: Manifest) -> None:
@@ -202,17 +231,10 @@ def test_status_is_published_from_our_own_service(manifests: dict[str, Manifest]
     assert f"--publish-service=$(POD_NAMESPACE)/{manifests['Service']['metadata']['name']}" in container["args"]
 
 
-def test_class_is_the_one_served_by_default(manifests: dict[str, Manifest]) -> None:
-    assert manifests["IngressClass"]["metadata"]["name"] == "ingressd"
-    assert manifests["IngressClass"]["spec"] == {"controller": "ingressd.io/ingress-controller"}
-
-
 # ── image ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_image_is_this_version(kustomization: Manifest, container: Manifest) -> None:
-    from ingressd.version import __version__
-
     assert kustomization["images"] == [{"name": container["image"], "newTag": __version__}]
 
 
