@@ -38,8 +38,11 @@ class RefusedError(Exception):
 class ObjectClient:
     """Objects are plain dicts with kind and apiVersion; kinds may be named `ingresses`, `Ingress` or by Kind."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, context: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.api_url = url
+        self._headers = {"User-Agent": "harness"} | dict(headers or {})
         # Proxies of the environment are none of a test's business.
         handlers: list[Any] = [urllib.request.ProxyHandler({})]
         if context:
@@ -51,7 +54,7 @@ class ObjectClient:
     ) -> Any:
         url = self.api_url + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": media or "application/json", "User-Agent": "harness"}
+        headers = self._headers | {"Content-Type": media or "application/json"}
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with self._opener.open(request, timeout=_TIMEOUT_S) as response:

@@ -9,7 +9,7 @@ import orjson
 import yaml
 from aiohttp import web
 
-from tests.support.apiserver import request_faults, wire
+from tests.support.apiserver import protobuf, request_faults, wire
 from tests.support.apiserver.admission import Admission
 from tests.support.apiserver.auth import Authentication
 from tests.support.apiserver.clock import Clock
@@ -197,8 +197,10 @@ def _presentation(handler: ApiHandler, request: web.Request, info: RequestInfo) 
 
 
 async def _body(request: web.Request) -> Any:
-    """JSON, or YAML, which server-side apply sends and people write."""
+    """JSON; YAML, which server-side apply sends and people write; or protobuf."""
     text = await request.read()
+    if request.content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode_object(text)
     try:
         read = load_yaml(text) if "yaml" in request.content_type else orjson.loads(text)
     except (ValueError, yaml.YAMLError) as error:
