@@ -22,7 +22,7 @@ class Meta(Struct, gc=False, rename="camel"):
     namespace: Text = None
     uid: Text = None
     resource_version: Text = None
-    generation: int | None = None
+    generation: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)] | None = None
     creation_timestamp: Text = None
     labels: TextMap | None = None
     annotations: TextMap | None = None
@@ -116,7 +116,7 @@ class IngressClass(Struct, gc=False):
 class ServicePort(Struct, gc=False, rename="camel"):
     name: Text = None
     port: PortNumber | None = None
-    target_port: int | str | None = None
+    target_port: PortNumber | str | None = None
     protocol: Text = None
     app_protocol: Text = None
 

@@ -1,0 +1,168 @@
+"""One manifest file → objects and findings, given what the file held before."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from ingressd.kube.documents import DecodedDocument, Reference, from_document, reference_of
+from ingressd.kube.json_documents import parse_json
+from ingressd.kube.parsed import Fault, ParsedDocument, ParseError
+from ingressd.kube.store import key_of
+from ingressd.kube.yaml_documents import parse_yaml
+from ingressd.model.finding import Finding, Level
+from ingressd.model.objects import ClusterObject
+
+MAX_FILE_BYTES: Final = 64 << 20
+MAX_DOCUMENTS: Final = 100_000
+
+
+class Contents(Struct, frozen=True):
+    """What a file says, objects in its order."""
+
+    objects: Mapping[Reference, ClusterObject] = {}
+    findings: tuple[Finding, ...] = ()
+
+
+class StoppedError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file. Raises OSError, also for one that is too large or not a regular file (a pipe would block)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("is not a regular file")
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise OSError(f"is larger than {MAX_FILE_BYTES >> 20} MiB")
+    return data
+
+
+def parse_manifest(
+    data: bytes, path: str, before: Contents | None = None, is_stopped: Callable[[], bool] = lambda: False
+) -> Contents:
+    """Objects and findings of a manifest with this text.
+
+    A text that does not parse leaves everything as it was ``before``. An object that cannot be read keeps its version
+    of before and disturbs no other document. Raises StoppedError when ``is_stopped`` says so on the way.
+    """
+    before = before or Contents()
+    reading = _Reading(path, before)
+    try:
+        for document in documents(data):
+            if is_stopped():
+                raise StoppedError
+            reading.take(document)
+    except ParseError as error:
+        return Contents(before.objects, (unparsable(path, error.fault),))
+    if not reading.objects and not reading.findings:
+        reading.findings.append(_file_finding(path, "Empty", "holds no objects", level="info"))
+    return Contents(reading.objects, tuple(reading.findings))
+
+
+def documents(data: bytes) -> Iterator[ParsedDocument]:
+    """JSON when it reads as JSON from its first sign (thirty times as fast), YAML otherwise. Raises ParseError."""
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
+        yield from parse_yaml(data)
+        return
+    try:
+        found = list(parse_json(data))
+    except ParseError as not_json:
+        # `{a: b}` is YAML all the same; but what is neither was most likely meant to be JSON.
+        try:
+            found = list(parse_yaml(data))
+        except ParseError:
+            raise not_json from None
+    yield from found
+
+
+class _Reading:
+    """The objects and findings of one file as its documents come in."""
+
+    def __init__(self, path: str, before: Contents) -> None:
+        self.objects: dict[Reference, ClusterObject] = {}
+        self.findings: list[Finding] = []
+        self._path = path
+        self._before = before
+        # Last good versions of documents that cannot be read; a sound one later in the file takes their place.
+        self._standing_in: set[Reference] = set()
+
+    def take(self, document: ParsedDocument) -> None:
+        if document.number > MAX_DOCUMENTS:
+            raise ParseError(Fault("TooManyDocuments", f"more than {MAX_DOCUMENTS} documents in one file"))
+        source = f"{self._path}#{document.number}"
+        decoded = from_document(document.value, source) if document.fault is None else _faulty(document, source)
+        for reference in decoded.undecodable:
+            if reference in self._before.objects and reference not in self.objects:
+                self.objects[reference] = self._before.objects[reference]
+                self._standing_in.add(reference)
+        for obj in decoded.objects:
+            self._put(obj)
+        self.findings.extend(decoded.findings)
+
+    def _put(self, obj: ClusterObject) -> None:
+        reference = reference_to(obj)
+        old = self._before.objects.get(reference)
+        first = self.objects.get(reference)
+        if first is None:
+            # An unchanged object stays the same one: what comes after compares by identity first.
+            self.objects[reference] = old if old == obj else obj
+        elif reference in self._standing_in:
+            self._standing_in.discard(reference)
+            self.objects[reference] = obj
+        else:
+            self.findings.append(duplicate(obj, first))
+
+
+def reference_to(obj: ClusterObject) -> Reference:
+    return type(obj).__name__, key_of(obj)
+
+
+def duplicate(obj: ClusterObject, first: ClusterObject) -> Finding:
+    """``obj`` is defined a second time; ``first`` is what counts."""
+    message = f"already defined in {first.meta.source}, which is the one that counts"
+    return Finding(
+        kind=type(obj).__name__,
+        namespace=obj.meta.namespace,
+        name=obj.meta.name,
+        level="error",
+        reason="DuplicateObject",
+        field="metadata.name",
+        message=message,
+        source=obj.meta.source,
+    )
+
+
+def unparsable(path: str, fault: Fault) -> Finding:
+    return _file_finding(path, fault.reason, str(fault))
+
+
+def unreadable(path: str, error: OSError) -> Finding:
+    return _file_finding(path, "Unreadable", error.strerror or str(error))
+
+
+def _faulty(document: ParsedDocument, source: str) -> DecodedDocument:
+    """A document that parsed, but not to something that can be believed: a key twice, a foreign tag."""
+    fault = document.fault
+    assert fault is not None  # noqa: S101 - the caller looked, for the type checker
+    about = reference_of(document.value)
+    kind, (namespace, name) = about[0] if len(about) == 1 else ("", ("", ""))
+    finding = Finding(
+        kind=kind,
+        namespace=namespace,
+        name=name,
+        level="error",
+        reason=fault.reason,
+        field=fault.field,
+        message=str(fault),
+        source=source,
+    )
+    return DecodedDocument(findings=(finding,), undecodable=about)
+
+
+def _file_finding(path: str, reason: str, message: str, *, level: Level = "error") -> Finding:
+    return Finding(level=level, reason=reason, message=message, source=path)
