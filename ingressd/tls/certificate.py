@@ -142,7 +142,9 @@ def _certificate(block: pem.Block, number: int) -> x509.Certificate:
         with warnings.catch_warnings():  # oddities such as a serial number of zero: a person's old CA, not our news
             warnings.simplefilter("ignore")
             certificate = x509.load_der_x509_certificate(block.der)
-            certificate.public_key()
+            # All of these are parsed only when asked for.
+            _ = certificate.public_key(), certificate.subject, certificate.issuer
+            _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
             return certificate
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise CertificateError("InvalidCertificate", f"certificate {number} of the chain cannot be read") from None
@@ -240,7 +242,7 @@ def _check_strength(certificate: x509.Certificate, position: int) -> None:
         return  # nobody relies on a self-signature, so OpenSSL does not judge it either
     try:
         digest = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except (ValueError, UnsupportedAlgorithm):
         raise CertificateError("WeakSignature", f"{what} is signed with an unknown algorithm") from None
     if isinstance(digest, _WEAK_DIGESTS):
         raise CertificateError("WeakSignature", f"{what} is signed with {digest.name.upper()}, which clients refuse")
@@ -272,5 +274,5 @@ def _load_as_a_worker_does(chain_pem: bytes, key_pem: bytes) -> None:
     try:
         certificate_context(chain_pem, key_pem)
     except ssl.SSLError as error:
-        why = (error.reason or "unknown reason").replace("_", " ").lower()
+        why = (getattr(error, "reason", None) or "unknown reason").replace("_", " ").lower()
         raise CertificateError("Refused", f"OpenSSL refuses the certificate: {why}") from None

@@ -1,7 +1,5 @@
 """Why a handshake failed, in a handful of words that can be a metric label."""
 
-import ssl
-
 # OpenSSL's reason → ours. Whatever is missing here is a breach of protocol, or noise that was never TLS.
 _REASONS = {
     "UNSUPPORTED_PROTOCOL": "protocol_version",
@@ -20,7 +18,7 @@ _REASONS = {
 
 def failure_reason(error: OSError) -> str:
     """One of no_certificate, no_shared_cipher, peer_alert, protocol_error, protocol_version."""
-    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    reason = getattr(error, "reason", None) or ""  # not every SSLError has one
     if "_ALERT_" in reason:
         return "peer_alert"
     return _REASONS.get(reason, "protocol_error")
