@@ -39,12 +39,11 @@ def openssl() -> str:
 def _no_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flag is also an environment variable, and so is the kubeconfig; keep the developer's out of tests."""
     for name in os.environ:
-        if name.startswith("INGRESSD_") or name == "KUBECONFIG" or name.lower() in _PROXY_VARIABLES:
+        if name.startswith("INGRESSD_") or name == "KUBECONFIG":
             monkeypatch.delenv(name)
-
-
-# aiohttp and curl would send loopback traffic to these.
-_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
+    # aiohttp and curl would send loopback traffic to the developer's proxy. It stays set for what fetches tools.
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
