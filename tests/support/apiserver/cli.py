@@ -57,11 +57,13 @@ async def _run(options: argparse.Namespace) -> None:
         )
         if options.load:
             process.load(options.load)
+        # Before anybody is told that we are ready: they may end us at once.
+        told = _end_on_signals(options.exit_with_stdin)
         async with _serving(process, options) as control_url:
             print(
                 f"apiserver ready url={process.url} kubeconfig={process.kubeconfig} control={control_url}", flush=True
             )
-            await _until_told(options.exit_with_stdin)
+            await told.wait()
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -98,7 +100,7 @@ async def _serving(process: Process, options: argparse.Namespace) -> AsyncIterat
         await runner.cleanup()
 
 
-async def _until_told(with_stdin: bool) -> None:
+def _end_on_signals(with_stdin: bool) -> asyncio.Event:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -106,4 +108,4 @@ async def _until_told(with_stdin: bool) -> None:
     if with_stdin:
         # The harness holds the other end: however the tests die, this process does not outlive them.
         loop.add_reader(sys.stdin, told.set)
-    await told.wait()
+    return told

@@ -95,11 +95,19 @@ class Faults:
     def waiting(self) -> list[Fault]:
         return list(self._waiting)
 
-    def take(self, names: frozenset[str], info: RequestInfo, query: dict[str, str]) -> Fault | None:
-        """The first fault that this request or stream must commit, if any."""
+    def take(
+        self, names: frozenset[str], info: RequestInfo, query: dict[str, str], asked: set[int] | None = None
+    ) -> Fault | None:
+        """The first fault that this request or stream must commit, if any. A stream asks again and again, and says
+        in `asked` which faults it was asked for already: each counts a stream once.
+        """
         for fault in self._waiting:
             if fault.name not in names or not fault.matches(info, query):
                 continue
+            if asked is not None:
+                if fault.number in asked:
+                    continue
+                asked.add(fault.number)
             if fault.after > 0:
                 fault.after -= 1
                 continue

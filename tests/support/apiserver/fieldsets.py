@@ -112,7 +112,7 @@ def _remove_from_list(kind: str, dotted: str, elements: list[Any], path: Path) -
         if element_step(element, keys.apply) == path[0]:
             if len(path) > 1:
                 _remove(kind, dotted, element, path[1:])
-            if len(path) == 1 or set(element) <= set(keys.apply):
+            if len(path) == 1:
                 del elements[index]
             return
 

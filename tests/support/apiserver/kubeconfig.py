@@ -38,6 +38,11 @@ def user_entry(token: str, token_file: Path | None, pair: Pair | None) -> Json:
     return {"token": token} if token else {}
 
 
+def decode_pair(user: Json) -> bytes:
+    """The client certificate and its key of a user entry, as one PEM."""
+    return b"".join(base64.b64decode(user[field]) for field in ("client-certificate-data", "client-key-data"))
+
+
 def write_service_account(directory: Path, token: str, authority: bytes | None) -> None:
     directory.mkdir(exist_ok=True)
     _replace(directory / "token", token.encode())

@@ -51,7 +51,7 @@ def apply(kind: Kind, live: Json | None, config: Json, manager: Manager, now: st
     mine = next((entry for entry in entries if entry.manager == manager), _Entry(manager, now, frozenset()))
     still_owned = frozenset[tuple[str, ...]]().union(applied, *(entry.fields for entry in others))
     for path in mine.fields - still_owned:
-        remove_leaf(kind.kind, merged, path)
+        remove_leaf(kind.kind, merged, _widest_unowned(path, still_owned))
     fields = frozenset(applied)
     if fields != mine.fields:
         mine = replace(mine, time=now, fields=fields)
@@ -71,6 +71,15 @@ def _without_overruled(kind: Kind, live: Json | None, config: Json, others: list
         ]
         raise conflict(kind, config["metadata"]["name"], "fields belong to other managers", causes)
     return [replace(entry, fields=entry.fields - changed) for entry in others]
+
+
+def _widest_unowned(path: tuple[str, ...], owned: FieldSet) -> tuple[str, ...]:
+    """The whole list element, defaults that nobody owns included, once no owner is left in it."""
+    for length, step in enumerate(path, start=1):
+        element = path[:length]
+        if step.startswith("k:") and not any(other[:length] == element for other in owned):
+            return element
+    return path
 
 
 def _leaves_written(kind: Kind, obj: Json, manager: Manager) -> dict[tuple[str, ...], Any]:

@@ -50,7 +50,7 @@ class Watch:
         self._changes: deque[Change] = deque()
         self._ordered: deque[Fault] = deque()
         self._wake = asyncio.Event()
-        self._look_for_faults = True
+        self._asked: set[int] = set()
         self._bookmark_now = False
         self._first_event = True
         self._start_at = self._read_start()
@@ -99,7 +99,8 @@ class Watch:
         """A well-formed event, for faults to spoil: about an object the client knows, if there is one."""
         known = [obj for key, obj in self._store.items(self._storage) if self._concerns(key[0], obj)]
         if not known:
-            return self._bookmark_line()
+            empty = self._presentation.bookmark({"resourceVersion": str(self._store.revision)})
+            return orjson.dumps({"type": kind_of_event, "object": empty}) + b"\n"
         obj = known[-1]
         if padding:
             annotations = (obj["metadata"].get("annotations") or {}) | {"fixture/padding": "x" * padding}
@@ -142,12 +143,7 @@ class Watch:
     def _next_fault(self) -> Fault | None:
         if self._ordered:
             return self._ordered.popleft()
-        if not self._look_for_faults:
-            return None
-        fault = self._faults.take(STREAM_FAULTS, self.info, self._query)
-        # One look per stream and per new fault, so that a fault without a count hits each stream once.
-        self._look_for_faults = False
-        return fault
+        return self._faults.take(STREAM_FAULTS, self.info, self._query, self._asked)
 
     async def _send_changes(self) -> None:
         # More may come while we write; a bookmark must not promise what is still waiting here.
@@ -214,22 +210,18 @@ class Watch:
     @contextmanager
     def _subscribed(self) -> Iterator[None]:
         self._store.subscribe(self._on_change)
-        self._faults.subscribe(self._on_fault)
+        self._faults.subscribe(self._wake.set)
         try:
             yield
         finally:
             self._store.unsubscribe(self._on_change)
-            self._faults.unsubscribe(self._on_fault)
+            self._faults.unsubscribe(self._wake.set)
 
     def _on_change(self, change: Change) -> None:
         # Versions from before the start come when the client is ahead of us, after a restore from a backup.
         if change.storage == self._storage and change.revision > (self._start_at or 0):
             self._changes.append(change)
             self._wake.set()
-
-    def _on_fault(self) -> None:
-        self._look_for_faults = True
-        self._wake.set()
 
 
 class Watches:
