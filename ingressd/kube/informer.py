@@ -34,6 +34,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     initial_silence_s: float = 30.0  # the same, while a streaming list is sent
     short_watch_s: float = 1.0  # a watch that ends sooner and brought nothing is a failure
     slow_retry_s: float = 60.0  # an optional API that is not there, or not for us
+    long_absence_s: float = 60.0  # the server was away so long that it may come back as another
     backoff_first_s: float = 0.8
     backoff_cap_s: float = 30.0
     backoff_reset_s: float = 120.0
@@ -73,6 +74,7 @@ class Informer:
         self._version = "0"
         self._must_list = True
         self._doubts = 0
+        self._last_seen = time.monotonic()
         self._trouble: Finding | None = None
         self._findings: dict[Key, tuple[Finding, ...]] = {}
         self._backoff = Backoff(
@@ -173,6 +175,7 @@ class Informer:
                 self._follow_all(lines[index:])
                 return True
             gathered.add_event(event)
+        self._seen()
         return False
 
     def _follow_all(self, lines: list[bytes]) -> None:
@@ -224,6 +227,7 @@ class Informer:
         self._on_change()
 
     def _seen(self) -> None:
+        self._last_seen = time.monotonic()
         self._observer.event(self.scope.kind.name, time.time())
 
     # ── what failures mean ──
@@ -237,9 +241,13 @@ class Informer:
                 return self._not_for_us(error)
             if error.status == 429 or error.status >= 500:
                 return self._warn(error, self._backoff.after_failure(error.retry_after_s))
-        if not isinstance(error, (CredentialError, UnreachableError)):
+        if isinstance(error, UnreachableError):
+            # It may have been restored from a backup, where versions start again below ours and a watch from ours
+            # shows nothing. A list at our version either answers or says that the version is too large.
+            self._must_list |= time.monotonic() - self._last_seen >= self._timing.long_absence_s
+        elif not isinstance(error, CredentialError):
             self._doubts += 1
-            self._must_list = self._must_list or self._doubts % DOUBTS_ALLOWED == 0
+            self._must_list |= self._doubts % DOUBTS_ALLOWED == 0
         return self._warn(error, self._backoff.after_failure())
 
     def _start_over(self, error: ApiError) -> float:

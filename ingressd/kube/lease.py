@@ -1,8 +1,8 @@
 """Leader election on a Lease (coordination.k8s.io/v1): which replica writes status and Events. Routing never asks.
 
-The record says who leads and for how long; nobody compares its time stamps with a clock of their own. Each of us watches
-it on our own monotonic clock: unchanged for its duration, it is up for taking. Whoever leads stops, by the same kind of
-clock, well before the others may think so: lease 15 s > renew deadline 10 s > retry 2 s.
+The record says who leads and for how long; nobody compares its time stamps with a clock of their own. Each of us
+watches it on our own monotonic clock: unchanged for its duration, it is up for taking. Whoever leads stops, by the same
+kind of clock, well before the others may think so: lease 15 s > renew deadline 10 s > retry 2 s.
 """
 
 import asyncio

@@ -9,8 +9,9 @@ how long ago, when the API server is away for hours, is telemetry's to say, and 
 *What the API server may rely on.* The first list takes what the server has in memory (resourceVersion 0), streaming
 where that is offered, by pages elsewhere. After that we watch, from the version of the last event or bookmark, and open
 the watch again from there when it ends. We list again only when the server no longer knows our version, denied us the
-resource, or keeps sending what is not a watch. Versions are compared for nothing. After each failure we wait longer
-(0.8 s doubled up to 30 s, with jitter, or what Retry-After says) until 120 s went well.
+resource, was away for more than a minute, or keeps sending what is not a watch. Versions are compared for nothing.
+After each failure we wait longer (0.8 s doubled up to 30 s, with jitter, or what Retry-After says) until 120 s went
+well.
 
 The check-list by number, with where it is kept:
 
