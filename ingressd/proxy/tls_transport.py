@@ -33,7 +33,7 @@ Buffer = bytes | bytearray | memoryview
 _RECORD = 16_384  # plaintext of a TLS record (RFC 8446 section 5.1)
 # Fed to OpenSSL, and taken from it, at a time. Its memory buffers grow to what they once held and never shrink, so this
 # bounds what a connection that carried a large body keeps when idle.
-_SLICE = 4 * _RECORD
+_SLICE = 2 * _RECORD
 _TURN = 1 << 20  # encrypted before other connections get their turn: about 1 ms
 
 _HANDSHAKE_RECORD = 0x16  # first byte of a ClientHello

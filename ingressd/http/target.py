@@ -1,0 +1,147 @@
+"""Request targets and hosts: one documented normalisation, done before anything is matched or forwarded.
+
+What policy sees is what the upstream gets. The path is normalised so:
+
+1. ``%XX`` of an unreserved character is decoded, other ``%XX`` keep their meaning and get upper-case digits
+   (RFC 3986 §6.2.2.1-2); a ``%`` without two hex digits is refused.
+2. Bytes outside ASCII are percent-encoded; a backslash is encoded as ``%5C``.
+3. Doubled slashes are merged and dot segments removed (RFC 3986 §5.2.4); a path that climbs above ``/`` is refused.
+4. Refused: ``%00``, over-long UTF-8, and dot segments with path parameters (``/..;/``), which some servers resolve.
+
+A path with an encoded slash or backslash can be read in two ways. Such a path carries ``other_reading``; the caller must
+refuse it unless both readings meet the same route.
+"""
+
+import re
+from typing import NamedTuple
+
+from ingressd.errors import BadRequest
+
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_SLASHES = re.compile(r"/{2,}")
+_NOT_PLAIN = re.compile(r"[^\x21-\x7e]|\\")
+_DOT_WITH_PARAMETERS = re.compile(r"/\.\.?;")
+# Lead bytes C0 and C1, and E0/F0 followed by too small a byte, spell an ASCII or shorter character the long way.
+_OVERLONG = re.compile(r"%C[01]|%E0%[89]|%F0%8", re.IGNORECASE)
+_TWO_READINGS = re.compile(r"%2F|%5C", re.IGNORECASE)
+
+_HOST = re.compile(r"(?:([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)\.?|(\[[0-9A-Fa-f:.]+\]))(?::([0-9]{0,5}))?")
+MAX_HOST_BYTES = 255 + 6  # a DNS name (RFC 1035 §2.3.4) and a port
+
+
+class Target(NamedTuple):
+    """A checked target. ``path`` is normalised and begins with ``/``; ``query`` is ``""`` or begins with ``?``.
+
+    ``authority`` is set for the absolute form only and then replaces Host (RFC 9112 §3.2.2).
+    """
+
+    path: str
+    query: str
+    authority: str = ""
+    other_reading: str = ""
+
+
+def parse_target(raw: str) -> Target:
+    """A request target in origin or absolute form.
+
+    Raises:
+        BadRequest: ``bad_target`` for anything else, a fragment, or a path that cannot be read in one way.
+    """
+    if raw[0] != "/":
+        return _parse_absolute(raw)
+    path, mark, query = raw.partition("?")
+    if "%" in path or "//" in path or "/." in path or "\\" in path or not path.isascii() or "#" in raw:
+        return _parse_unusual(path, mark + query)
+    if query and not query.isascii():
+        query = _encode_odd(query)
+    return Target(path, mark + query)
+
+
+def _parse_unusual(path: str, query: str) -> Target:
+    if "#" in path or "#" in query:
+        raise BadRequest("bad_target", "a fragment does not belong in a request target (RFC 9112 §3.2)")
+    normal = normalise_path(path)
+    other = ""
+    if _TWO_READINGS.search(normal):
+        other = normalise_path(_TWO_READINGS.sub("/", normal))
+    return Target(normal, _encode_odd(query), "", other)
+
+
+def _parse_absolute(raw: str) -> Target:
+    scheme, mark, rest = raw.partition("://")
+    if not mark or scheme.lower() not in ("http", "https"):
+        raise BadRequest("bad_target", "neither origin form nor an http or https URL (RFC 9112 §3.2)")
+    end = min((at for at in (rest.find("/"), rest.find("?"), rest.find("#")) if at >= 0), default=len(rest))
+    authority, tail = rest[:end], rest[end:]
+    if not authority or "@" in authority:
+        raise BadRequest("bad_target", "absolute form with no or with unsafe authority (RFC 9110 §4.2)")
+    if not tail.startswith("/"):
+        tail = "/" + tail
+    path, mark, query = tail.partition("?")
+    target = _parse_unusual(path, mark + query)
+    return target._replace(authority=authority)
+
+
+def normalise_path(path: str) -> str:
+    """The one spelling of ``path`` that is matched and sent upstream; see the module's text.
+
+    Raises:
+        BadRequest: ``bad_target`` when the path has no single safe reading.
+    """
+    path = _ESCAPE.sub(_normal_escape, _encode_odd(path))
+    if _OVERLONG.search(path):
+        raise BadRequest("bad_target", "over-long UTF-8 in the path")
+    path = _SLASHES.sub("/", path)
+    if "/." in path:
+        if _DOT_WITH_PARAMETERS.search(path):
+            raise BadRequest("bad_target", "a dot segment with path parameters has no single reading")
+        path = _remove_dot_segments(path)
+    return path
+
+
+def _encode_odd(text: str) -> str:
+    """Percent-encode what may not stand in a URI but is harmless (obs-text as latin-1, space is refused before)."""
+    return _NOT_PLAIN.sub(lambda odd: f"%{ord(odd.group()):02X}", text) if _NOT_PLAIN.search(text) else text
+
+
+def _normal_escape(escape: re.Match[str]) -> str:
+    digits = escape.group(1)
+    if digits is None:
+        raise BadRequest("bad_target", "a percent sign without two hexadecimal digits (RFC 3986 §2.1)")
+    character = chr(int(digits, 16))
+    if character in _UNRESERVED:
+        return character
+    if character == "\0":
+        raise BadRequest("bad_target", "an encoded NUL")
+    return f"%{digits.upper()}"
+
+
+def _remove_dot_segments(path: str) -> str:
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            if not kept:
+                raise BadRequest("bad_target", "the path climbs above the root")
+            kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def normalise_host(raw: str) -> str:
+    """The host of a Host field or authority: lower case, without port and one trailing dot; IPv6 keeps its brackets.
+
+    Raises:
+        BadRequest: ``bad_host`` when it is not ``uri-host [":" port]`` (RFC 9110 §7.2) as DNS or an IP literal allows.
+    """
+    match = _HOST.fullmatch(raw) if len(raw) <= MAX_HOST_BYTES else None
+    if match is None or ".." in raw:
+        raise BadRequest("bad_host", "Host is not a name or address with an optional port (RFC 9110 §7.2)")
+    name, address, port = match.groups()
+    if port and int(port) > 65535:
+        raise BadRequest("bad_host", "the port in Host is out of range")
+    return str(name or address).lower()

@@ -1,0 +1,1 @@
+"""What we understood of the cluster: frozen values, no behaviour."""

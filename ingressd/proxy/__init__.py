@@ -1,0 +1,1 @@
+"""The request flow: sockets, exchanges, pools. Knows routes and endpoints, never Kubernetes."""

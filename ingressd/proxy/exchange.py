@@ -1,0 +1,90 @@
+"""One request with its response: what state it is in and what to do when something happens. No I/O here.
+
+``TRANSITIONS`` is the whole life of an exchange; the chart in `docs/request.md` is drawn from it by a test.
+"""
+
+from enum import Enum, IntEnum
+
+from ingressd.errors import UpstreamError
+
+
+class State(IntEnum):
+    """Where an exchange is."""
+
+    CONNECTING = 0  # waiting for a connection to an endpoint
+    WAITING = 1  # the request is on its way; no byte of a final response yet
+    RESPONDING = 2  # the response head went to the client
+    TUNNELLING = 3  # switched to another protocol: bytes both ways
+    ENDED = 4
+
+
+class Happening(IntEnum):
+    """What can happen to an exchange."""
+
+    LEASED = 0  # a connection is there and the request is written to it
+    RETRY = 1  # the attempt failed and another one is allowed
+    HEAD = 2  # a final response head was read
+    SWITCHED = 3  # 101
+    REPLIED = 4  # we answered ourselves
+    COMPLETE = 5  # the last byte of the response was read
+    ABORTED = 6  # either side is gone, or failed when it was too late to say so
+
+
+TRANSITIONS: dict[tuple[State, Happening], State] = {
+    (State.CONNECTING, Happening.LEASED): State.WAITING,
+    (State.CONNECTING, Happening.RETRY): State.CONNECTING,
+    (State.CONNECTING, Happening.REPLIED): State.ENDED,
+    (State.CONNECTING, Happening.ABORTED): State.ENDED,
+    (State.WAITING, Happening.RETRY): State.CONNECTING,
+    (State.WAITING, Happening.HEAD): State.RESPONDING,
+    (State.WAITING, Happening.SWITCHED): State.TUNNELLING,
+    (State.WAITING, Happening.REPLIED): State.ENDED,
+    (State.WAITING, Happening.ABORTED): State.ENDED,
+    (State.RESPONDING, Happening.COMPLETE): State.ENDED,
+    (State.RESPONDING, Happening.ABORTED): State.ENDED,
+    (State.TUNNELLING, Happening.COMPLETE): State.ENDED,
+    (State.TUNNELLING, Happening.ABORTED): State.ENDED,
+}
+
+
+class Verdict(Enum):
+    """What to do about a failed attempt."""
+
+    RETRY = 1
+    REPLY = "reply"
+    ABORT = "abort"
+
+
+# RFC 9110 §9.2.2: sending it twice means the same as sending it once.
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
+
+
+class Exchange:
+    """State and facts that decisions are made from. ``proxy/forward`` performs what is decided."""
+
+    __slots__ = ("attempts", "idempotent", "replayable", "state")
+
+    def __init__(self, method: bytes) -> None:
+        self.state = State.CONNECTING
+        self.attempts = 0  # connections asked for, leased or refused
+        self.idempotent = method in IDEMPOTENT
+        self.replayable = True  # everything sent so far can be sent again
+
+    def move(self, happening: Happening) -> None:
+        """Go where ``TRANSITIONS`` says. A KeyError here is a bug of ours, not a peer's doing."""
+        self.state = TRANSITIONS[self.state, happening]
+
+    def decide(self, error: UpstreamError, *, max_attempts: int) -> Verdict:
+        """Decide about a failed attempt.
+
+        Once a response byte went to the client it is too late for anything but an abort. A request that was never
+        written may always go to the next endpoint; one that was written only if doing it twice does no harm
+        (RFC 9110 §9.2.2, RFC 9112 §9.3.1) and its body is still at hand.
+        """
+        if self.state in (State.RESPONDING, State.TUNNELLING, State.ENDED):
+            return Verdict.ABORT
+        if self.attempts >= max_attempts or error.reason == "no_endpoints":
+            return Verdict.REPLY
+        if error.before_send or (self.idempotent and self.replayable):
+            return Verdict.RETRY
+        return Verdict.REPLY

@@ -1,0 +1,103 @@
+"""What every connection of a worker shares: the state being served, pool, wheel, limits, counters, log, clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from email.utils import formatdate
+from random import Random
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any
+
+from ingressd.proxy.limits import Limits
+from ingressd.proxy.pool import Pool
+from ingressd.proxy.serving import Backends, ServingState
+from ingressd.proxy.timers import TimerWheel
+from ingressd.telemetry.access_log import AccessLog
+from ingressd.telemetry.metrics import WorkerStats
+
+if TYPE_CHECKING:
+    from ingressd.proxy.downstream import Downstream
+    from ingressd.proxy.tls_transport import TlsTransport
+
+
+class Gateway:
+    """One worker's data path. ``state`` is replaced whole; everything else lives as long as the worker."""
+
+    __slots__ = (
+        "_ids",
+        "_tasks",
+        "active",
+        "backends",
+        "connections",
+        "date",
+        "draining",
+        "handshakes",
+        "limits",
+        "log",
+        "loop",
+        "pool",
+        "state",
+        "stats",
+        "wheel",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        state: ServingState,
+        *,
+        stats: WorkerStats,
+        log: AccessLog,
+        pool: Pool,
+        backends: Backends,
+        limits: Limits,
+    ) -> None:
+        self.loop = loop
+        self.state = state
+        self.stats = stats
+        self.log = log
+        self.limits = limits
+        self.pool = pool
+        self.backends = backends
+        self.wheel = TimerWheel(monotonic())
+        self.connections: set[Downstream] = set()
+        self.handshakes: set[TlsTransport] = set()
+        self.active = 0  # exchanges under way
+        self.draining = False
+        self.date = b""
+        self._ids = Random()  # noqa: S311 - a request id tells requests apart, it guards nothing
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.tell_time()
+
+    def new_request_id(self) -> bytes:
+        """32 hexadecimal digits, as ingress-nginx writes them."""
+        return b"%032x" % self._ids.getrandbits(128)
+
+    def tell_time(self) -> None:
+        """Renew the Date of our own answers; the owner calls this at least once a second (RFC 9110 §6.6.1)."""
+        self.date = formatdate(time(), usegmt=True).encode()
+
+    def tick(self) -> None:
+        """Turn the wheel; the owner calls this each ``TICK_S`` seconds."""
+        self.wheel.turn(monotonic())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work`` and keep hold of its task until it ends."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def drain(self) -> None:
+        """From now on every answer ends its connection, and idle connections are closed."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.close_when_idle()
+
+    def abort_all(self) -> None:
+        """Cut what is still open; the drain's time is over."""
+        for connection in list(self.connections):
+            connection.abort()
+        for handshake in list(self.handshakes):
+            handshake.abort()

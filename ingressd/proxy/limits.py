@@ -1,0 +1,27 @@
+"""What one peer may cost. Every bound of the data path is here with its reason; `docs/request.md` lists them."""
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, gc=False, kw_only=True):
+    """Bounds per connection or request; sizes in bytes, times in seconds."""
+
+    request_line_bytes: int = 8192  # nginx's large_client_header_buffers: 8 KiB a line
+    header_bytes: int = 32768  # and four of them in total
+    header_fields: int = 100
+    response_header_bytes: int = 65536  # generous: OAuth cookies come in many
+    pipelined_bytes: int = 65536  # read ahead of the request being answered; then reading pauses
+    replay_bytes: int = 65536  # of a request body kept so that it can be sent again
+    requests_per_connection: int = 1000  # bounds what one client can pin to one worker
+    upstream_requests_per_connection: int = 10_000
+    upstream_idle_per_endpoint: int = 320
+    upstream_idle_s: float = 60.0
+    keep_alive_s: float = 75.0
+    header_s: float = 60.0
+    body_gap_s: float = 60.0  # between two reads of a request body
+    client_write_gap_s: float = 60.0  # without a byte taken by a client that has bytes waiting
+    linger_s: float = 5.0  # after a refusal, so that the client can read it before the connection is reset
+    linger_bytes: int = 1 << 20
+    attempts: int = 3  # of one request, all endpoints together
+    interim_responses: int = 16  # 1xx before one final response
+    tls_handshake_s: float = 15.0

@@ -1,0 +1,155 @@
+"""Listening sockets and what stands behind them.
+
+There is one SO_REUSEPORT socket per worker, port and address family. The parent binds them all and keeps them open, so
+that a connection waiting in the queue of a worker that dies is accepted by its replacement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from ingressd.errors import StartError
+from ingressd.proxy.downstream import Downstream
+from ingressd.proxy.respond import own_response
+from ingressd.proxy.tls_transport import TlsTransport
+
+if TYPE_CHECKING:
+    from ingressd.proxy.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+HTTPS_PORT = b"443"
+"""X-Forwarded-Port of the TLS listener wherever it is bound: what clients dialled, as ingress-nginx has it."""
+
+Scheme = Literal["http", "https"]
+
+
+class Listener(Struct, frozen=True):
+    """One bound and listening socket."""
+
+    scheme: Scheme
+    socket: socket.socket
+
+    @property
+    def port(self) -> int:
+        return int(self.socket.getsockname()[1])
+
+    @property
+    def label(self) -> str:
+        address = self.socket.getsockname()[0]
+        return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+
+
+def bind_listeners(address: str, scheme: Scheme, port: int, count: int) -> list[list[Listener]]:
+    """``count`` sets of listening sockets on one port; ``address`` "" is every address of both families.
+
+    Raises:
+        StartError: with the address, the port and what to do.
+    """
+    families = _families(address)
+    workers: list[list[Listener]] = [[] for _ in range(count)]
+    for family, host in families:
+        for listeners in workers:
+            try:
+                bound = _bind(family, host, port)
+            except OSError as error:
+                raise StartError(_bind_trouble(host or "*", port, scheme, error)) from None
+            port = bound.getsockname()[1]  # a free port, once found, is everybody's
+            listeners.append(Listener(scheme, bound))
+    return workers
+
+
+def _families(address: str) -> list[tuple[socket.AddressFamily, str]]:
+    if address:
+        return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
+    both = [(socket.AF_INET, "0.0.0.0")]
+    if _has_ipv6():
+        both.append((socket.AF_INET6, "::"))
+    return both
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _bind_trouble(host: str, port: int, scheme: str, error: OSError) -> str:
+    flag = f"--{scheme}-port"
+    if isinstance(error, PermissionError):
+        return (
+            f"may not listen on {host} port {port}: ports below 1024 need CAP_NET_BIND_SERVICE; "
+            f"give another {flag}, such as {8443 if scheme == 'https' else 8080}"
+        )
+    return f"cannot listen on {host} port {port}: {error.strerror}; give another {flag} or --bind-address"
+
+
+class _TlsCounter:
+    """Owner of TLS connections until their handshake is done: limits its time and counts how it ends."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handshake_started(self, transport: TlsTransport) -> None:
+        gateway = self._gateway
+        gateway.stats.connections["handshake"] += 1
+        gateway.handshakes.add(transport)
+        transport.deadline = monotonic() + gateway.limits.tls_handshake_s
+        gateway.wheel.schedule(transport)
+
+    def handshake_ended(self, transport: TlsTransport, failure: str) -> None:
+        gateway = self._gateway
+        gateway.stats.connections["handshake"] -= 1
+        gateway.handshakes.discard(transport)
+        gateway.wheel.cancel(transport)
+        if failure not in ("", "closed", "aborted"):
+            gateway.stats.rejected(f"tls_{failure}")
+
+    def plain_http(self, data: bytes) -> bytes:
+        return own_response(400, date=self._gateway.date, html=False, head_only=False, close=True)
+
+
+async def serve(gateway: Gateway, listeners: Sequence[Listener], tls: ssl.SSLContext) -> list[asyncio.Server]:
+    """Accept on ``listeners`` (duplicates of their sockets: closing a server leaves the parent's open)."""
+    owner = _TlsCounter(gateway)
+    servers = []
+    for listener in listeners:
+        port = str(listener.port).encode()
+
+        def plain(port: bytes = port) -> asyncio.Protocol:
+            return Downstream(gateway, b"http", port)
+
+        def secure() -> asyncio.Protocol:
+            return TlsTransport(tls, lambda: Downstream(gateway, b"https", HTTPS_PORT), owner)
+
+        factory: Callable[[], asyncio.Protocol] = plain if listener.scheme == "http" else secure
+        servers.append(await gateway.loop.create_server(factory, sock=listener.socket.dup(), backlog=BACKLOG))
+    return servers

@@ -1,0 +1,75 @@
+"""The only place that chooses an error status and words an answer of our own."""
+
+from ingressd.errors import BadRequest, ProxyError, UpstreamError
+
+# RFC 9110 §15. Only reasons that do not answer 400 (client) or 502 (endpoint).
+_STATUS_OF_BAD_REQUEST = {
+    "request_line_too_long": 414,
+    "header_too_large": 431,
+    "too_many_fields": 431,
+    "body_too_large": 413,
+    "header_timeout": 408,
+    "body_timeout": 408,
+    "method_not_allowed": 405,
+    "too_many_connections": 503,
+}
+_STATUS_OF_UPSTREAM_ERROR = {
+    "no_endpoints": 503,
+    "connect_timeout": 504,
+    "read_timeout": 504,
+    "send_timeout": 504,
+}
+
+_PHRASES = {
+    200: b"OK",
+    301: b"Moved Permanently",
+    302: b"Found",
+    308: b"Permanent Redirect",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    414: b"URI Too Long",
+    421: b"Misdirected Request",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+
+
+def status_of(error: ProxyError) -> int:
+    """The status that tells the client about ``error``."""
+    if isinstance(error, BadRequest):
+        return _STATUS_OF_BAD_REQUEST.get(error.reason, 400)
+    if isinstance(error, UpstreamError):
+        return _STATUS_OF_UPSTREAM_ERROR.get(error.reason, 502)
+    return 500
+
+
+def own_response(
+    status: int, *, date: bytes, html: bool, head_only: bool, close: bool, keep_alive: bool = False, extra: bytes = b""
+) -> bytes:
+    """A whole response of ours. ``extra`` is field lines with CRLF; ``head_only`` is for HEAD (RFC 9110 §9.3.2).
+
+    ``close`` announces the end of the connection, ``keep_alive`` confirms it to an HTTP/1.0 client. The body names the
+    status and nothing about us.
+    """
+    phrase = _PHRASES.get(status, b"Error")
+    if html:
+        body = b"<!doctype html><title>%d %b</title><h1>%d %b</h1>\n" % (status, phrase, status, phrase)
+        kind = b"text/html; charset=utf-8"
+    else:
+        body = b"%d %b\n" % (status, phrase)
+        kind = b"text/plain; charset=utf-8"
+    connection = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if keep_alive else b""
+    head = (
+        b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"X-Content-Type-Options: nosniff\r\n%b%b\r\n" % (status, phrase, date, kind, len(body), extra, connection)
+    )
+    return head if head_only else head + body

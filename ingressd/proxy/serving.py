@@ -1,0 +1,103 @@
+"""What a worker serves: one ServingState, swapped whole by one assignment.
+
+A table refers to live routes, live routes to live backends, live backends to live endpoints. Backends and endpoints
+live on by key from state to state, because what we know of them (positions, idle connections) must survive a swap.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import KeysView
+
+from ingressd.proxy.balance import round_robin
+from ingressd.proxy.pool import LiveEndpoint, Pool
+from ingressd.routing.snapshot import Endpoint, Route
+from ingressd.routing.table import RouteTable
+from ingressd.telemetry.metrics import RouteStats
+
+
+class LiveBackend:
+    """A backend with its endpoints of this moment and the round-robin position of this worker."""
+
+    __slots__ = ("endpoints", "key", "position")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.endpoints: tuple[LiveEndpoint, ...] = ()
+        # Workers must not march in step: each begins somewhere else.
+        self.position = random.randrange(1 << 16)  # noqa: S311 - balance, not secrecy
+
+    def pick(self, tried: list[LiveEndpoint]) -> LiveEndpoint | None:
+        """The endpoint for the next attempt, None when there is none."""
+        position = self.position
+        self.position = position + 1
+        return round_robin(self.endpoints, position, tried)
+
+
+class LiveRoute:
+    """A route bound to what it needs at request time. ``backend`` None: answer ``route.status`` ourselves."""
+
+    __slots__ = ("backend", "connect_s", "host", "max_body_bytes", "read_s", "rewrite", "route", "send_s", "stats")
+
+    def __init__(self, route: Route, host: str, backend: LiveBackend | None, stats: RouteStats) -> None:
+        self.route = route
+        self.host = host
+        self.backend = backend
+        self.stats = stats
+        self.rewrite = route.rewrite
+        self.max_body_bytes = route.max_body_bytes
+        self.connect_s = route.timeouts.connect_s
+        self.read_s = route.timeouts.read_s
+        self.send_s = route.timeouts.send_s
+
+
+class ServingState:
+    """Table and fallback of one generation; immutable in use."""
+
+    __slots__ = ("fallback", "generation", "table")
+
+    def __init__(self, generation: int, table: RouteTable[LiveRoute], fallback: LiveRoute) -> None:
+        self.generation = generation
+        self.table = table
+        self.fallback = fallback
+
+    def find(self, host: str, path: str) -> LiveRoute:
+        """The route of a request; there always is one, because the fallback answers what nothing else does."""
+        found = self.table.find(host, path)
+        return self.fallback if found is None else found
+
+
+class Backends:
+    """Live backends by key. Cells are made on first mention and dropped when their backend is removed."""
+
+    __slots__ = ("_cells", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._cells: dict[str, LiveBackend] = {}
+        self._pool = pool
+
+    def cell(self, key: str) -> LiveBackend:
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = LiveBackend(key)
+        return cell
+
+    def keys(self) -> KeysView[str]:
+        return self._cells.keys()
+
+    def name(self, endpoints: tuple[Endpoint, ...]) -> tuple[LiveEndpoint, ...]:
+        """Live endpoints for a backend's list; pair every call with ``release``."""
+        return tuple(self._pool.name(endpoint) for endpoint in endpoints)
+
+    def release(self, endpoints: tuple[LiveEndpoint, ...]) -> None:
+        """A backend no longer lists these; idle connections to endpoints that nobody lists are closed."""
+        for live in endpoints:
+            for connection in self._pool.unname(live):
+                connection.close()
+
+    def remove(self, key: str) -> None:
+        """No route names this backend any more."""
+        cell = self._cells.pop(key, None)
+        if cell is not None:
+            before, cell.endpoints = cell.endpoints, ()
+            self.release(before)

@@ -1,0 +1,1 @@
+"""Where the flows meet: ClusterState is compiled to a Snapshot here, and requests find their Route here. Pure."""

@@ -1,0 +1,96 @@
+"""The Snapshot: what workers serve, as frozen values that travel between processes as they are (msgpack arrays).
+
+It is four maps with small values and no references between them but keys, so that a change of one host, one endpoint
+set or one certificate is one small message: see ``difference`` and ``runtime/channel``.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from ingressd.policy.rewrite import Rewrite
+from ingressd.policy.timeouts import Timeouts
+
+MatchKind = Literal["exact", "prefix"]
+
+ANY_HOST = "*"
+"""Name of the virtual host of rules without a host."""
+
+
+class Endpoint(Struct, frozen=True, gc=False, array_like=True):
+    """One address of a backend: an IP literal (IPv6 without brackets) and a TCP port."""
+
+    address: str
+    port: int
+
+
+class Backend(Struct, frozen=True, gc=False, array_like=True):
+    """A Service port named by a route, with the endpoints that get new requests now (sorted, none twice).
+
+    ``key`` is ``namespace/service:port`` with the port as the Ingress spelled it. No endpoints: 503.
+    """
+
+    key: str
+    namespace: str
+    service: str
+    port: str
+    endpoints: tuple[Endpoint, ...] = ()
+    app_protocol: str = ""
+
+
+class Route(Struct, frozen=True, gc=False, array_like=True):
+    """One path of one host. ``backend`` is a key of ``Snapshot.backends``; "" answers ``status`` without an upstream.
+
+    ``namespace``, ``ingress`` and ``service`` name the object the route came from, for metrics and logs.
+    """
+
+    kind: MatchKind
+    path: str
+    backend: str
+    namespace: str = ""
+    ingress: str = ""
+    service: str = ""
+    status: int = 404
+    rewrite: Rewrite | None = None
+    timeouts: Timeouts = Timeouts()
+    max_body_bytes: int = 1 << 20  # 0: no limit
+
+
+class VirtualHost(Struct, frozen=True, gc=False, array_like=True):
+    """Routes of one host: lower case, ``*.`` + parent for one label of wildcard, ``*`` for any host.
+
+    ``fallback`` answers paths that no route matches; None leaves them to the snapshot's.
+    """
+
+    name: str
+    routes: tuple[Route, ...] = ()
+    fallback: Route | None = None
+
+
+class CertificatePair(Struct, frozen=True, gc=False, array_like=True):
+    """A checked certificate chain with its key, PEM. ``key`` is ``namespace/secret``. Never printed."""
+
+    key: str
+    chain_pem: bytes
+    key_pem: bytes
+    not_after: float = 0.0  # seconds since the epoch
+    names: tuple[str, ...] = ()  # DNS names the leaf is good for
+
+    def __repr__(self) -> str:
+        return f"CertificatePair({self.key})"
+
+
+class Snapshot(Struct, frozen=True, gc=False, kw_only=True):
+    """A complete configuration. ``server_names`` maps an SNI name (exact, or ``*.parent``) to a certificate key.
+
+    ``default_certificate`` is the key used when no name matches. ``fallback`` answers what no virtual host does; None is
+    the built-in 404.
+    """
+
+    hosts: Mapping[str, VirtualHost] = {}
+    backends: Mapping[str, Backend] = {}
+    certificates: Mapping[str, CertificatePair] = {}
+    server_names: Mapping[str, str] = {}
+    default_certificate: str = ""
+    fallback: Route | None = None
