@@ -92,6 +92,15 @@ def test_status_and_spec_are_written_apart(api: ApiServer) -> None:
     assert api.replace(by_status | {"status": {}})["status"] == address
 
 
+def test_many_at_once(api: ApiServer) -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+
+    assert api.create_all([ingress("a", "one") | {"status": status}, ingress("b", "two")]) == 2
+
+    assert api.get("ingresses", "a", "one")["status"] == status
+    assert refused(api.create_all, [ingress("a", "one")]).reason == "AlreadyExists"
+
+
 def test_finalizers_hold_a_deleted_object(api: ApiServer) -> None:
     api.create(config_map(finalizers=["example.com/hold"]))
 

@@ -24,6 +24,7 @@ def add_control_routes(app: web.Application, process: Process) -> None:
     app.router.add_post("/_control/faults", control.add_fault)
     app.router.add_delete("/_control/faults", control.clear_faults)
     app.router.add_post("/_control/actions/{name}", control.act)
+    app.router.add_post("/_control/objects", control.create_objects)
     app.router.add_get("/_control/state", control.state)
     app.router.add_route("*", "/{path:.*}", process.api.handle_trusted)
 
@@ -60,6 +61,12 @@ class _Control:
     async def clear_faults(self, _: web.Request) -> web.Response:
         self._api.faults.clear()
         return web.json_response({})
+
+    async def create_objects(self, request: web.Request) -> web.Response:
+        try:
+            return web.json_response({"created": self._process.create_all(await request.json())})
+        except ApiError as error:
+            return web.json_response(error.as_status(), status=error.code)
 
     async def act(self, request: web.Request) -> web.Response:
         action = _ACTIONS.get(request.match_info["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from tests.support.apiserver.auth import Authentication
 from tests.support.apiserver.certificates import Pair
 from tests.support.apiserver.endpoint import Endpoint, Tls, new_app, start_app
-from tests.support.apiserver.errors import ApiError, Json
+from tests.support.apiserver.errors import ApiError, Json, bad_request
 from tests.support.apiserver.kinds import NAMESPACES, find_kind
 from tests.support.apiserver.kubeconfig import user_entry, write_kubeconfig, write_service_account
 from tests.support.apiserver.manifests import load_directory
@@ -76,9 +77,16 @@ class Process:
         self.endpoint.drop_connections()
 
     def load(self, directory: Path) -> int:
-        """Creates what manifests describe, and the namespaces they need."""
+        """Creates what manifests describe."""
+        try:
+            return self.create_all(load_directory(directory))
+        except ApiError as error:
+            raise SystemExit(error.message) from error
+
+    def create_all(self, objects: Iterable[Json]) -> int:
+        """Creates objects, and the namespaces they need."""
         count = 0
-        for obj in load_directory(directory):
+        for obj in objects:
             self._create(obj)
             count += 1
         return count
@@ -86,18 +94,15 @@ class Process:
     def _create(self, obj: Json) -> None:
         kind = find_kind(obj["apiVersion"], obj["kind"])
         if kind is None:
-            raise SystemExit(f"{obj['apiVersion']} {obj['kind']} is not a kind of this server")
+            raise bad_request(f"{obj['apiVersion']} {obj['kind']} is not a kind of this server")
         namespace = obj["metadata"].get("namespace", "default") if kind.namespaced else ""
         options = WriteOptions("load")
         if namespace and self.api.store.get(NAMESPACES.storage, ("", namespace)) is None:
             self.api.verbs.create(Target(NAMESPACES), {"metadata": {"name": namespace}}, options)
-        try:
-            created = self.api.verbs.create(Target(kind, namespace), obj, options)
-            if kind.has_status and "status" in obj:
-                target = Target(kind, namespace, created["metadata"]["name"], "status")
-                self.api.verbs.update(target, created | {"status": obj["status"]}, options)
-        except ApiError as error:
-            raise SystemExit(error.message) from error
+        created = self.api.verbs.create(Target(kind, namespace), obj, options)
+        if kind.has_status and "status" in obj:
+            target = Target(kind, namespace, created["metadata"]["name"], "status")
+            self.api.verbs.update(target, created | {"status": obj["status"]}, options)
 
     def _publish_credentials(self) -> None:
         authority = self.tls.authority.certificate if self.tls else None
