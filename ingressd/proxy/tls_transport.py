@@ -188,14 +188,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._backlog:
             self._enqueue(data)  # when it is its turn is known already
             return
-        if len(data) > _RECORD:
+        if len(data) > _SLICE:
             self._enqueue(data)
             self._encrypt_backlog()
             return
         if not data:
             return
         try:
-            self._ssl.write(data)  # one record; there is always room in memory
+            self._ssl.write(data)  # written whole: memory always has room
         except OSError as error:
             self._break(error)
             return
@@ -429,22 +429,21 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._encrypt_backlog)
 
     def _encrypt_slice(self, backlog: deque[memoryview]) -> int:
-        size = 0
+        room = _SLICE
         try:
-            while backlog and size < _SLICE:
-                view = backlog[0]
-                written = self._ssl.write(view)  # one record of it
-                size += written
-                if written == len(view):
-                    backlog.popleft()
-                else:
-                    backlog[0] = view[written:]
+            while backlog and room:
+                view = backlog.popleft()
+                if len(view) > room:
+                    backlog.appendleft(view[room:])
+                    view = view[:room]
+                self._ssl.write(view)  # written whole: memory always has room
+                room -= len(view)
         except OSError as error:
             self._break(error)
-            return size
-        self._backlog_bytes -= size
+            return _SLICE
+        self._backlog_bytes -= _SLICE - room
         self._tcp.write(self._outgoing.read())
-        return size
+        return _SLICE - room
 
     def _after_backlog(self) -> None:
         if self._phase is _LOST or self._tcp.is_closing():

@@ -1,0 +1,176 @@
+"""The transport on real sockets and both event loops: Python's own TLS and the openssl program as clients."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tls.peers import BOTH_VERSIONS, Owner, client_context
+
+MIB = 1 << 20
+
+each_version = pytest.mark.parametrize("version", BOTH_VERSIONS, ids=lambda v: v.name)
+
+
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A running echo server. At the end it must have told its exception handler, and standard error, nothing."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.tls.served", request.param],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    yield int(process.stdout.readline())
+    _, errors = process.communicate(timeout=30)
+    assert errors == ""
+    assert process.returncode == 0
+
+
+def connect(port: int, version: ssl.TLSVersion | None = None) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=60)
+    return client_context(version).wrap_socket(plain, server_hostname="shop.example")
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size and (part := connection.recv(256 * 1024)):
+        received += part
+    return bytes(received)
+
+
+def peak_memory_kib(port: int) -> int:
+    with connect(port) as connection:
+        connection.sendall(b"memory?")
+        return int(receive(connection, 12))
+
+
+@each_version
+def test_64_mib_there_and_back_in_little_memory(port: int, version: ssl.TLSVersion) -> None:
+    piece = bytes(range(256)) * 4096
+    with connect(port, version) as connection:
+        connection.sendall(piece)
+        receive(connection, MIB)
+        before = peak_memory_kib(port)
+        sender = threading.Thread(target=lambda: [connection.sendall(piece) for _ in range(64)])
+        sender.start()
+        for _ in range(64):
+            whole = bytearray(MIB)
+            view = memoryview(whole)
+            while view:
+                view = view[connection.recv_into(view) :]
+            assert whole == piece
+        sender.join()
+        assert peak_memory_kib(port) - before < 2048
+
+
+def test_plain_http_on_the_tls_port(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+        assert receive(connection, 1000) == Owner.answer
+
+
+@each_version
+def test_close_notify_is_answered_with_close_notify(port: int, version: ssl.TLSVersion) -> None:
+    with connect(port, version) as connection:
+        connection.sendall(b"x")
+        assert connection.recv(1) == b"x"
+        connection.unwrap().close()  # raises unless the server says close_notify too
+
+
+def test_clients_that_vanish_hurt_nobody(port: int) -> None:
+    for stage in range(4):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=60)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")  # close by reset
+        with contextlib.ExitStack() as stack:
+            stack.callback(plain.close)
+            if stage == 1:
+                plain.sendall(b"\x16\x03\x01\x02\x00\x01")
+            elif stage >= 2:
+                connection = client_context().wrap_socket(plain, server_hostname="shop.example")
+                stack.callback(connection.close)
+                if stage == 3:
+                    connection.sendall(bytes(4 * MIB)[: 200 * 1024])
+    with connect(port) as connection:
+        connection.sendall(b"alive")
+        assert receive(connection, 5) == b"alive"
+
+
+class SClient:
+    """``openssl s_client`` with a person's keyboard. Everything it prints is read up to a word that must come."""
+
+    def __init__(self, openssl: str, port: int, *arguments: str) -> None:
+        command = [openssl, "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "shop.example", *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.printed = b""
+
+    def type(self, text: bytes) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def until(self, word: bytes) -> None:
+        assert self.process.stdout
+        while word not in self.printed:
+            part = self.process.stdout.read1()  # type: ignore[attr-defined]
+            assert part, self.printed.decode()
+            self.printed += part
+        self.printed = self.printed.partition(word)[2]
+
+    def end(self) -> str:
+        rest, _ = self.process.communicate(timeout=60)
+        return (self.printed + rest).decode()
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_openssl_talks_and_gets_its_echo(openssl: str, port: int, version: str) -> None:
+    client = SClient(openssl, port, version, "-alpn", "h2,http/1.1")
+    client.until(b"ALPN protocol: http/1.1")
+    client.type(b"hello there\n")
+    client.until(b"hello there\n")
+    client.end()
+    assert client.process.returncode == 0
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_openssl_resumes(openssl: str, port: int, version: str) -> None:
+    """``-reconnect`` comes back five times with the session it was given."""
+    client = SClient(openssl, port, version, "-reconnect")
+    for _ in range(5):
+        client.until(b"Reused")
+    client.end()
+
+
+def test_openssl_updates_its_keys_both_ways(openssl: str, port: int) -> None:
+    client = SClient(openssl, port, "-tls1_3")
+    client.until(b"---\n")
+    for word in (b"one", b"two", b"three"):
+        client.type(b"K\n")  # update ours, and ask the server to update its own
+        client.until(b"KEYUPDATE")
+        client.type(word + b"\n")
+        client.until(word + b"\n")
+    client.end()
+
+
+def test_openssl_is_refused_a_renegotiation(openssl: str, port: int) -> None:
+    client = SClient(openssl, port, "-tls1_2")
+    client.until(b"Verify return code")
+    client.type(b"R\n")
+    client.until(b"RENEGOTIATING")
+    assert "no renegotiation" in client.end()
+
+
+@pytest.mark.parametrize("arguments", [["-tls1_2", "-cipher", "AES128-SHA"], ["-tls1_3", "-groups", "ffdhe2048"]])
+def test_openssl_without_anything_in_common_is_told_so(openssl: str, port: int, arguments: list[str]) -> None:
+    client = SClient(openssl, port, *arguments)
+    assert "handshake failure" in client.end()
+    assert client.process.returncode != 0
