@@ -3,9 +3,9 @@
 import pytest
 
 from ingressd.kube.store import Store
+from tests.support.api_objects import config_map, endpoint_slice, ingress, namespace, secret, service
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import watched
-from tests.support.objects import config_map, endpoint_slice, ingress, namespace, secret, service
 
 ON_SERVER = ("ingresses", "services", "endpointslices", "secrets")
 

@@ -6,9 +6,9 @@ import pytest
 
 from ingressd.kube.client import KubeClient
 from ingressd.kube.credentials import ServiceAccount
+from tests.support.api_objects import ingress
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import NEVER_AGAIN, watched
-from tests.support.objects import ingress
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from ingressd.kube.watch import Timing
+from tests.support.api_objects import ingress, service
 from tests.support.apiserver.harness import ApiServer, Recorded, in_thread
 from tests.support.informers import NEVER_AGAIN, QUICK, Watched, watched
-from tests.support.objects import ingress, service
 
 
 def gaps(requests: Sequence[Recorded]) -> list[float]:

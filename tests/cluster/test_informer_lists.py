@@ -3,9 +3,9 @@
 import pytest
 
 from ingressd.kube.watch import Timing
+from tests.support.api_objects import ingress, service
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import NEVER_AGAIN, watched
-from tests.support.objects import ingress, service
 
 
 async def test_01_the_first_list_takes_what_the_server_has_in_memory(api: ApiServer) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from itertools import pairwise
 
 from ingressd.kube.watch import Timing
+from tests.support.api_objects import endpoint_slice, ingress, secret, service
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import NEVER_AGAIN, QUICK, watched
-from tests.support.objects import endpoint_slice, ingress, secret, service
 
 
 async def test_05_a_watch_goes_on_from_the_list_with_bookmarks_and_an_end(api: ApiServer) -> None:
