@@ -1,0 +1,312 @@
+"""Arguments to Settings to runtime; nothing else. Every flag can also be given as INGRESSD_<FLAG>."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ingressd.errors import StartError, UsageError
+from ingressd.settings import Key, RoutingSettings, Settings, SourceSettings, StatusSettings
+from ingressd.version import __version__
+
+COMMANDS = ("run", "demo", "routes")
+_TRUE = frozenset(("1", "t", "true"))
+_FALSE = frozenset(("0", "f", "false"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ingressd; returns the exit code of `docs/` and `ingressd --help`: 0 clean, 1 could not go on, 2 bad usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "run"
+    parser = build_parser(command)
+    try:
+        options = parser.parse_args(_with_environment(parser, arguments, os.environ))
+        return _dispatch(command, options)
+    except UsageError as error:
+        print(f"ingressd: {error}", file=sys.stderr)
+        return 2
+    except StartError as error:
+        print(f"ingressd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _dispatch(command: str, options: argparse.Namespace) -> int:
+    # Imported here: a worker must never carry what only another command needs.
+    if command == "routes":
+        from ingressd.runtime.offline import print_routes
+
+        return print_routes(_source(options), _routing(options), options.output)
+    if command == "demo":
+        from ingressd.runtime.demonstration import run_demo
+
+        return run_demo(options.directory, options.http_port, options.https_port, options.admin_port, options.workers)
+    from ingressd.runtime.supervisor import run
+
+    return run(settings_from(options))
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Settings of the daemon. Raises UsageError for values that no run could have meant."""
+    if options.http_port == options.https_port != 0:
+        raise UsageError(f"--http-port and --https-port are both {options.http_port}: give them different ports")
+    return Settings(
+        source=_source(options),
+        routing=_routing(options),
+        status=StatusSettings(
+            update_status=options.update_status,
+            publish_service=options.publish_service,
+            publish_addresses=options.publish_status_address,
+            election_id=options.election_id,
+        ),
+        bind_address=options.bind_address,
+        http_port=options.http_port,
+        https_port=options.https_port,
+        admin_port=options.healthz_port,
+        admin_address=options.admin_address,
+        workers=options.workers or len(os.sched_getaffinity(0)),
+        shutdown_grace_s=options.shutdown_grace_period,
+        drain_timeout_s=options.drain_timeout,
+        access_log=options.access_log,
+        log_level=options.log_level,
+        log_format=options.log_format or ("text" if sys.stderr.isatty() else "json"),
+    )
+
+
+def _routing(options: argparse.Namespace) -> RoutingSettings:
+    allow_loopback = options.allow_loopback_endpoints
+    return RoutingSettings(
+        ingress_class=options.ingress_class,
+        controller_class=options.controller_class,
+        watch_ingress_without_class=options.watch_ingress_without_class,
+        ingress_class_by_name=options.ingress_class_by_name,
+        disable_catch_all=options.disable_catch_all,
+        follow_external_names=not options.disable_svc_external_name,
+        allow_loopback_endpoints=bool(options.manifests) if allow_loopback is None else allow_loopback,
+        default_backend_service=options.default_backend_service,
+        default_ssl_certificate=options.default_ssl_certificate,
+    )
+
+
+def _source(options: argparse.Namespace) -> SourceSettings:
+    scope = {
+        "watch_namespace": options.watch_namespace,
+        "watch_namespace_selector": options.watch_namespace_selector,
+    }
+    if options.manifests and options.kubeconfig is not None:
+        raise UsageError("--manifests and --kubeconfig are both given: configuration comes from exactly one source")
+    if options.watch_namespace and options.watch_namespace_selector:
+        raise UsageError("--watch-namespace and --watch-namespace-selector are both given: give one of them")
+    if options.manifests:
+        missing = [str(path) for path in options.manifests if not path.exists()]
+        if missing:
+            raise UsageError(f"--manifests {missing[0]}: there is no such file or directory")
+        return SourceSettings(kind="manifests", manifests=tuple(options.manifests), **scope)
+    if options.kubeconfig is not None or options.context is not None:
+        kubeconfig = options.kubeconfig or ""
+        if kubeconfig and not Path(kubeconfig).is_file():
+            raise UsageError(f"--kubeconfig {kubeconfig}: there is no such file")
+        return SourceSettings(kind="kubeconfig", kubeconfig=kubeconfig, context=options.context, **scope)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        return SourceSettings(kind="in-cluster", **scope)
+    raise UsageError(
+        "no source of configuration: give --manifests PATH, or --kubeconfig [FILE], "
+        "or run inside a pod with a service account"
+    )
+
+
+def build_parser(command: str) -> argparse.ArgumentParser:
+    """The parser of one command; ``run`` is the daemon."""
+    parser = argparse.ArgumentParser(
+        prog="ingressd" if command == "run" else f"ingressd {command}",
+        description=_DESCRIPTIONS[command],
+        epilog="Every flag can be given as an environment variable: INGRESSD_HTTP_PORT for --http-port.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ingressd {__version__}")
+    if command == "demo":
+        _add_demo(parser)
+        return parser
+    _add_source(parser)
+    _add_routing(parser)
+    if command == "routes":
+        parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the table")
+    else:
+        _add_listeners(parser)
+        _add_status(parser)
+        _add_life(parser)
+        _add_logs(parser)
+    return parser
+
+
+_DESCRIPTIONS = {
+    "run": "Layer-7 reverse proxy and Kubernetes Ingress controller. Commands: run (may be left out), "
+    "demo (a sample that needs nothing), routes (print the compiled table); see `ingressd COMMAND --help`.",
+    "demo": "Start sample backends on loopback, write sample manifests and serve them with hot reload.",
+    "routes": "Compile the source and print the routes the daemon would serve.",
+}
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where configuration comes from (exactly one source)")
+    group.add_argument(
+        "--kubeconfig", nargs="?", const="", metavar="FILE",
+        help="the cluster in FILE; without FILE the usual rules (KUBECONFIG, then ~/.kube/config)",
+    )  # fmt: skip
+    group.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
+    group.add_argument(
+        "--manifests", action="append", type=Path, default=[], metavar="PATH",
+        help="file or directory of YAML or JSON manifests, watched; repeatable",
+    )  # fmt: skip
+    group.add_argument("--watch-namespace", default="", metavar="NS", help="only this namespace")
+    group.add_argument("--watch-namespace-selector", default="", metavar="SELECTOR", help="only namespaces with labels")
+
+
+def _add_routing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("which objects are served, and how")
+    defaults = RoutingSettings()
+    group.add_argument("--ingress-class", default=defaults.ingress_class, metavar="NAME", help="class name served")
+    group.add_argument(
+        "--controller-class", default=defaults.controller_class, metavar="NAME",
+        help="spec.controller of the IngressClasses served",
+    )  # fmt: skip
+    _add_switch(group, "--watch-ingress-without-class", "also serve Ingresses that name no class")
+    _add_switch(group, "--ingress-class-by-name", "also serve an IngressClass of our name with another controller")
+    _add_switch(group, "--disable-catch-all", "ignore Ingresses that would catch every host")
+    _add_switch(group, "--disable-svc-external-name", "do not follow ExternalName Services")
+    _add_switch(
+        group, "--allow-loopback-endpoints", "accept endpoint addresses on loopback (on with --manifests)", default=None
+    )
+    group.add_argument(
+        "--default-backend-service", type=_key, metavar="NS/NAME", help="answers what no rule does (else a 404)"
+    )
+    group.add_argument(
+        "--default-ssl-certificate", type=_key, metavar="NS/NAME", help="Secret for unknown names (else self-signed)"
+    )
+
+
+def _add_listeners(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("listeners (port 0: a free one, the ready line says which)")
+    group.add_argument("--bind-address", default="", metavar="ADDR", help="traffic ports; default: all, IPv4 and IPv6")
+    group.add_argument("--http-port", type=_port, default=80, metavar="N", help="plain HTTP")
+    group.add_argument("--https-port", type=_port, default=443, metavar="N", help="TLS")
+    group.add_argument("--healthz-port", "--admin-port", type=_port, default=10254, metavar="N", help="admin server")
+    group.add_argument("--admin-address", default="", metavar="ADDR", help="admin server; default: all")
+    group.add_argument("--workers", type=_positive, default=None, metavar="N", help="serving processes (usable CPUs)")
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is written back to the cluster")
+    group.add_argument(
+        "--update-status", nargs="?", const=True, type=_boolean, default=True, metavar="BOOL",
+        help="write status.loadBalancer of served Ingresses (leader only)",
+    )  # fmt: skip
+    group.add_argument("--publish-service", type=_key, metavar="NS/NAME", help="Service whose address is published")
+    group.add_argument(
+        "--publish-status-address", type=_addresses, default=(), metavar="ADDR,…", help="addresses to publish instead"
+    )
+    group.add_argument("--election-id", default="ingressd-leader", metavar="NAME", help="name of the Lease")
+
+
+def _add_life(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("stopping")
+    group.add_argument(
+        "--shutdown-grace-period", type=_seconds, default=0.0, metavar="SECONDS",
+        help="keep serving this long after SIGTERM, with readiness failing",
+    )  # fmt: skip
+    group.add_argument(
+        "--drain-timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="then open exchanges are given this long",
+    )
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("logs")
+    group.add_argument("--access-log", default="-", metavar="FILE|-|off", help="JSON lines; - is standard output")
+    group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="own log")
+    group.add_argument("--log-format", choices=("text", "json"), default=None, help="text on a terminal, else json")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", nargs="?", type=Path, default=None, help="where to write (default: a new one)")
+    parser.add_argument("--http-port", type=_port, default=8080, metavar="N", help="plain HTTP")
+    parser.add_argument("--https-port", type=_port, default=8443, metavar="N", help="TLS")
+    parser.add_argument(
+        "--healthz-port", "--admin-port", dest="admin_port", type=_port, default=10254, metavar="N", help="admin server"
+    )
+    parser.add_argument("--workers", type=_positive, default=2, metavar="N", help="serving processes")
+
+
+def _add_switch(group: argparse._ArgumentGroup, flag: str, text: str, default: bool | None = False) -> None:
+    """A boolean as Go programs take it: ``--flag`` and ``--flag=false``."""
+    group.add_argument(flag, nargs="?", const=True, default=default, type=_boolean, metavar="BOOL", help=text)
+
+
+def _with_environment(
+    parser: argparse.ArgumentParser, arguments: list[str], environment: Mapping[str, str]
+) -> list[str]:
+    """Flags from INGRESSD_* variables first, so that the command line has the last word."""
+    given = {argument.partition("=")[0] for argument in arguments}
+    extra: list[str] = []
+    for action in parser._actions:
+        if given.intersection(action.option_strings):
+            continue  # what may be repeated must not be added to
+        for option in action.option_strings:
+            value = environment.get("INGRESSD_" + option.lstrip("-").replace("-", "_").upper())
+            if value is not None and option.startswith("--") and option not in ("--help", "--version"):
+                extra += [f"{option}={part}" for part in _repeated(action, value)]
+    return extra + arguments
+
+
+def _repeated(action: Any, value: str) -> list[str]:
+    """``--manifests`` from the environment is a list like PATH: separated by colons."""
+    return value.split(os.pathsep) if isinstance(action, argparse._AppendAction) else [value]
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1024")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    number = text.removesuffix("s")  # Go durations in whole seconds are common in manifests
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _key(text: str) -> Key:
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
+    return namespace, name
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(address for address in (part.strip() for part in text.split(",")) if address)

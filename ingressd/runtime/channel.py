@@ -1,0 +1,157 @@
+"""Snapshots to workers, reports back: framed messages over a socketpair.
+
+A frame is four bytes of length (big endian) and a msgpack message. A change travels as its pieces between a ``Begin``
+and a ``Commit``; pieces are small, so that neither side is busy for long with one of them, and nothing of a change is
+seen by requests before its ``Commit``.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ingressd.routing.delta import SnapshotDelta
+from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot, VirtualHost
+from ingressd.telemetry.report import WorkerReport
+
+MAX_FRAME_BYTES = 64 << 20
+PIECE_ITEMS = 64
+CERTIFICATES_PER_PIECE = 1
+"""A context costs a worker about a millisecond of OpenSSL, so each is a piece of its own."""
+
+
+class Begin(Struct, tag="begin", frozen=True, gc=False):
+    """A change to ``generation`` follows. ``full``: forget everything else first."""
+
+    generation: int
+    full: bool
+
+
+class Hosts(Struct, tag="hosts", frozen=True, gc=False):
+    upserts: tuple[VirtualHost, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Backends(Struct, tag="backends", frozen=True, gc=False):
+    upserts: tuple[Backend, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Certificates(Struct, tag="certificates", frozen=True, gc=False):
+    upserts: tuple[CertificatePair, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Names(Struct, tag="names", frozen=True, gc=False):
+    """Server names to certificate keys."""
+
+    upserts: dict[str, str] = {}
+    removed: tuple[str, ...] = ()
+
+
+class Commit(Struct, tag="commit", frozen=True, gc=False):
+    """Serve it. ``fallback`` and ``default_certificate`` are those of the new snapshot."""
+
+    generation: int
+    fallback: Route | None
+    default_certificate: str
+
+
+class Ask(Struct, tag="ask", frozen=True, gc=False):
+    """Send a report now."""
+
+
+ToWorker = Begin | Hosts | Backends | Certificates | Names | Commit | Ask
+
+
+class Applied(Struct, tag="applied", frozen=True, gc=False):
+    """``generation`` is being served."""
+
+    generation: int
+
+
+class Refused(Struct, tag="refused", frozen=True, gc=False):
+    """``generation`` could not be built; the one before goes on."""
+
+    generation: int
+    message: str
+
+
+class Report(Struct, tag="report", frozen=True, gc=False):
+    """What the worker counted since its last report."""
+
+    report: WorkerReport
+
+
+FromWorker = Applied | Refused | Report
+
+M = TypeVar("M")
+
+
+class FrameReader:
+    """Frames out of a stream of bytes."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Whole frames now available. Raises ValueError for a length no message of ours has."""
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= 4:
+            size = int.from_bytes(buffer[at : at + 4], "big")
+            if size > MAX_FRAME_BYTES:
+                raise ValueError(f"a frame of {size} bytes")
+            if len(buffer) - at - 4 < size:
+                break
+            yield bytes(buffer[at + 4 : at + 4 + size])
+            at += 4 + size
+        del buffer[:at]
+
+
+def encode_frame(message: ToWorker | FromWorker) -> bytes:
+    """One frame holding ``message``."""
+    body = msgspec.msgpack.encode(message)
+    return len(body).to_bytes(4, "big") + body
+
+
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+
+
+def change_frames(delta: SnapshotDelta, snapshot: Snapshot, generation: int, *, full: bool) -> Iterator[bytes]:
+    """The frames of the change that ``delta`` is and that ends in ``snapshot``, in the order a worker needs them."""
+    yield encode_frame(Begin(generation, full))
+    for backends in _pieces(delta.backends, PIECE_ITEMS):
+        yield encode_frame(Backends(upserts=backends))
+    for certificates in _pieces(delta.certificates, CERTIFICATES_PER_PIECE):
+        yield encode_frame(Certificates(upserts=certificates))
+    names = tuple(delta.server_names)
+    for some in _pieces(names, PIECE_ITEMS * 8):
+        yield encode_frame(Names(upserts={name: delta.server_names[name] for name in some}))
+    for hosts in _pieces(delta.hosts, PIECE_ITEMS):
+        yield encode_frame(Hosts(upserts=hosts))
+    for removed in _pieces(delta.hosts_removed, PIECE_ITEMS):
+        yield encode_frame(Hosts(removed=removed))
+    for removed in _pieces(delta.backends_removed, PIECE_ITEMS):
+        yield encode_frame(Backends(removed=removed))
+    for removed in _pieces(delta.server_names_removed, PIECE_ITEMS):
+        yield encode_frame(Names(removed=removed))
+    for removed in _pieces(delta.certificates_removed, PIECE_ITEMS):
+        yield encode_frame(Certificates(removed=removed))
+    yield encode_frame(Commit(generation, snapshot.fallback, snapshot.default_certificate))
+
+
+def _pieces(items: Sequence[M], size: int) -> Iterator[tuple[M, ...]]:
+    for at in range(0, len(items), size):
+        yield tuple(items[at : at + size])
+
+
+async def send_frames(writer: asyncio.StreamWriter, frames: Iterator[bytes]) -> None:
+    """Write frames, waiting whenever the reader is behind."""
+    for frame in frames:
+        writer.write(frame)
+        await writer.drain()

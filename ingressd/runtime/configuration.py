@@ -1,0 +1,115 @@
+"""Store to Snapshot to workers: the config flow's one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from ingressd.kube.store import Store
+from ingressd.model.cluster import ClusterState, Key
+from ingressd.model.finding import Finding
+from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
+from ingressd.routing.delta import difference, is_empty
+from ingressd.routing.snapshot import Snapshot
+from ingressd.runtime.holdoff import HoldOff
+from ingressd.runtime.publish import Publisher
+from ingressd.runtime.sources import Source
+
+log = logging.getLogger(__name__)
+
+_CERTIFICATE_CHECK_S = 3600.0
+"""How often everything is compiled for the clock's sake alone: certificates expire without an event."""
+
+
+class Configuration:
+    """Waits for a quiet moment, compiles what changed, publishes it when it differs.
+
+    Endpoint changes take the short road: nothing but their backends is worked out again.
+    """
+
+    def __init__(self, defaults: RouteDefaults, publisher: Publisher, on_compiled: Callable[[Compiled], None]) -> None:
+        self._defaults = defaults
+        self._publisher = publisher
+        self._on_compiled = on_compiled
+        self._memo = CompileMemo()
+        self._hold_off = HoldOff()
+        self._is_stale = True  # compile everything, whatever changed
+        self._resolved: Mapping[str, tuple[str, ...]] = {}
+        self.store = Store(self._hold_off.poke)
+        self.compiled: Compiled | None = None
+        self.generation = 0
+        self.changed_at: dict[int, float] = {}  # generation → monotonic time of the first change it carries
+        self.last_succeeded = True
+        self.last_success = 0.0  # seconds since the epoch
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.compiled.snapshot if self.compiled is not None else Snapshot()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with objects, as far as source and compile could tell."""
+        compiled = self.compiled.findings if self.compiled is not None else ()
+        return tuple(sorted({*self.store.findings(), *compiled}))
+
+    def recompile(self) -> None:
+        """Compile everything in the next quiet moment."""
+        self._is_stale = True
+        self._hold_off.poke()
+
+    def on_resolved(self, resolved: Mapping[str, tuple[str, ...]]) -> None:
+        """Names of ExternalName Services have other addresses now."""
+        self._resolved = resolved
+        self.recompile()
+
+    async def follow(self, source: Source) -> None:
+        """Run for ever. Nothing is published before every required object was seen."""
+        await source.synced()
+        log.info("in sync: %s", source.describe())
+        self.recompile()
+        while True:
+            changed_at = await self._next_moment()
+            try:
+                await self._compile(changed_at)
+            except Exception:
+                self.last_succeeded = False
+                self._is_stale = True
+                log.exception("compiling failed; what is served stays as it is")
+
+    async def _next_moment(self) -> float:
+        try:
+            async with asyncio.timeout(_CERTIFICATE_CHECK_S):
+                return await self._hold_off.wait()
+        except TimeoutError:
+            self._is_stale = True
+            return time.monotonic()
+
+    async def _compile(self, changed_at: float) -> None:
+        changes = self.store.take_changes()
+        cluster = self.store.freeze(self._resolved)
+        before = self.compiled
+        short_road = before is not None and not self._is_stale and all(kind == "EndpointSlice" for kind, _ in changes)
+        self._is_stale = False
+        # In a thread, so that health checks and watches are answered meanwhile; the values it reads are frozen.
+        if short_road and before is not None:
+            compiled = self._refresh(before, cluster, {key for _, key in changes})
+        else:
+            compiled = await asyncio.to_thread(self._compile_all, cluster)
+        delta = await asyncio.to_thread(difference, self.snapshot, compiled.snapshot)
+        is_first = self.compiled is None
+        self.compiled = compiled
+        self.last_succeeded = True
+        self.last_success = time.time()
+        if is_first or not is_empty(delta):
+            self.generation += 1
+            self.changed_at[self.generation] = changed_at
+            self._publisher.publish(self.generation, compiled.snapshot)
+        self._on_compiled(compiled)
+
+    def _compile_all(self, cluster: ClusterState) -> Compiled:
+        return compile_routes(cluster, self._defaults, self._memo, now=time.time())
+
+    def _refresh(self, before: Compiled, cluster: ClusterState, services: set[Key]) -> Compiled:
+        return refresh_endpoints(before, cluster, self._defaults, services, self._memo)

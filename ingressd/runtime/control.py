@@ -1,0 +1,269 @@
+"""The control process: watches, compiles, publishes, writes status, answers the admin server.
+
+It may be ended and started again at any time: workers serve on, and a new one sends them everything anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ingressd.errors import StartError
+from ingressd.kube.resolve import NameResolver
+from ingressd.routing.compile import Compiled
+from ingressd.routing.snapshot import ANY_HOST, Snapshot
+from ingressd.runtime import links, view
+from ingressd.runtime.clusterwork import ClusterWork
+from ingressd.runtime.configuration import Configuration
+from ingressd.runtime.labels import route_labels
+from ingressd.runtime.logs import set_up_logs
+from ingressd.runtime.loops import new_event_loop
+from ingressd.runtime.publish import Publisher
+from ingressd.runtime.sources import Source, open_source, route_defaults
+from ingressd.runtime.tasks import TaskSet
+from ingressd.settings import Settings
+from ingressd.telemetry.admin import AdminServer
+from ingressd.telemetry.exposition import CertificateExpiry, Exposition
+from ingressd.telemetry.report import RouteLabels, WorkerReport
+from ingressd.version import __version__
+
+log = logging.getLogger(__name__)
+
+_WORKER_SILENCE_S = 5.0
+_COLLECT_S = 0.25
+_PARENT_SILENT = "the supervisor is gone"
+# Tens of thousands of long-lived objects and little garbage: collecting by default counts would cost seconds.
+_GC_THRESHOLDS = (50_000, 20, 50)
+
+
+def control_main(settings: Settings, link: socket.socket, admin: socket.socket) -> int:
+    """Run the control process to its end; returns the process's exit code. Called in a freshly forked child."""
+    set_up_logs(settings.log_level, settings.log_format, "control")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(Control(settings, link, admin).run())
+    finally:
+        loop.close()
+
+
+class Control:
+    """The rim of the control process; also what the admin server shows (``telemetry.admin.AdminView``)."""
+
+    def __init__(self, settings: Settings, link: socket.socket, admin: socket.socket) -> None:
+        self._settings = settings
+        self._link = link
+        self._admin = AdminServer(self, admin)
+        self._tasks = TaskSet()
+        self._publisher = Publisher(self, self._tasks)
+        self._exposition = Exposition(version=__version__)
+        self._configuration = Configuration(
+            route_defaults(settings.routing, time.time()), self._publisher, self._on_compiled
+        )
+        self._resolver = NameResolver(self._on_resolved)
+        self._source: Source | None = None
+        self._cluster: ClusterWork | None = None
+        self._stop = asyncio.Event()
+        self._is_ready = False
+        self._is_draining = False
+        self._started = time.time()
+
+    async def run(self) -> int:
+        """Work until the parent says stop, or is gone."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_reader(self._link.fileno(), self._on_link)
+        self._beat()
+        await self._admin.start()
+        try:
+            async with open_source(self._settings, self._exposition.watches) as (source, client):
+                self._source = source
+                self._tasks.start(self._watch(source), name="source")
+                self._tasks.start(self._configuration.follow(source), name="configuration")
+                self._tasks.start(self._resolver.run(), name="resolver")
+                if client is not None:
+                    store = self._configuration.store
+                    self._cluster = ClusterWork(client, self._settings, store, self._exposition.set_leader)
+                    self._cluster.start()
+                await self._stop.wait()
+                if self._cluster is not None:
+                    await self._cluster.close()
+                await self._tasks.cancel()
+        except StartError as error:
+            links.send(self._link, links.FAILED + b" " + str(error).encode()[: links.MAX_MESSAGE_BYTES - 16])
+            await self._stop.wait()
+        await self._admin.close()
+        return 0
+
+    async def _watch(self, source: Source) -> None:
+        try:
+            await source.run(self._configuration.store)
+        except Exception:
+            log.exception("the source of configuration failed; starting over")
+            os._exit(1)  # the parent starts a new control process, workers serve on
+
+    # -- the parent
+
+    def _on_link(self) -> None:
+        try:
+            message, descriptor = links.receive(self._link)
+        except BlockingIOError:
+            return
+        except links.LinkClosed:
+            log.error("%s: ending", _PARENT_SILENT)
+            os._exit(1)
+        word, *rest = message.split(b" ")
+        if word == links.CHANNEL and descriptor is not None:
+            self._publisher.attach(int(rest[0]), int(rest[1]), socket.socket(fileno=descriptor))
+        elif word == links.DRAINING:
+            self._is_draining = True
+        elif word == links.RELOAD:
+            self._reload()
+        elif word == links.STOP:
+            self._stop.set()
+
+    def _beat(self) -> None:
+        links.send(self._link, links.BEAT)
+        asyncio.get_running_loop().call_later(links.BEAT_S, self._beat)
+
+    def _reload(self) -> None:
+        reload = getattr(self._source, "reload", None)
+        if reload is not None:
+            reload()
+        self._configuration.recompile()
+
+    # -- what compile and workers say
+
+    def _on_resolved(self) -> None:
+        self._configuration.on_resolved(self._resolver.resolved)
+
+    def _on_compiled(self, compiled: Compiled) -> None:
+        findings = self._configuration.findings
+        self._resolver.want(compiled.external_names)
+        if self._cluster is not None:
+            self._cluster.on_compiled(compiled, findings)
+        self._exposition.set_findings(Counter(finding.level for finding in findings))
+        self._exposition.set_certificates(_expiries(compiled.snapshot))
+        self._exposition.keep_routes(_route_labels(compiled.snapshot))
+        if self._configuration.generation == 1:
+            gc.collect()
+            gc.freeze()  # the first complete state is what most of the process's memory is
+
+    def on_served(self, generation: int) -> None:
+        now = time.monotonic()
+        changed_at = self._configuration.changed_at
+        for served in [one for one in changed_at if one <= generation]:
+            self._exposition.applied(now - changed_at.pop(served))
+        self._exposition.generation_served(generation)
+        self._exposition.reload_succeeded(time.time())
+        if not self._is_ready and len(self._publisher.workers()) >= self._settings.workers:
+            self._is_ready = True
+            routes = view.count_routes(self._configuration.snapshot)
+            links.send(self._link, b"%b %d" % (links.READY, routes))
+
+    def on_refused(self, worker: int, generation: int, message: str) -> None:
+        log.error("worker-%d cannot serve generation %d: %s", worker, generation, message)
+        self._configuration.last_succeeded = False
+        self._exposition.reload_failed()
+
+    def on_report(self, worker: int, pid: int, report: WorkerReport) -> None:
+        self._exposition.merge(worker, report)
+
+    # -- telemetry.admin.AdminView
+
+    async def healthy(self) -> tuple[bool, str]:
+        """Whether every worker has spoken lately; that we answer shows the rest. Never depends on the API server."""
+        heard = {index: silent_s for index, _, _, silent_s in self._publisher.workers()}
+        for index in range(self._settings.workers):
+            silent_s = heard.get(index)
+            if silent_s is None:
+                return False, f"worker-{index} is not connected"
+            if silent_s > _WORKER_SILENCE_S:
+                return False, f"worker-{index} has been silent for {silent_s:.0f} s"
+        return True, "ok"
+
+    async def ready(self) -> tuple[bool, str]:
+        """Whether the first complete configuration is served and nothing is ending."""
+        if self._is_draining:
+            return False, "draining"
+        if not self._is_ready:
+            synced = self._source is not None and self._source.is_synced
+            return False, "waiting for workers" if synced else "waiting for the first complete configuration"
+        return True, "ok"
+
+    async def metrics(self) -> bytes:
+        await self._publisher.collect_reports(_COLLECT_S)
+        self._update_exposition()
+        return await asyncio.to_thread(self._exposition.render)
+
+    def _update_exposition(self) -> None:
+        workers = self._publisher.workers()
+        present = {index for index, _, _, _ in workers}
+        for index in range(self._settings.workers):
+            if index not in present:
+                self._exposition.worker_gone(index)
+        pids = {f"worker-{index}": pid for index, pid, _, _ in workers}
+        self._exposition.set_processes({"supervisor": os.getppid(), "control": os.getpid(), **pids})
+
+    def routes(self) -> Any:
+        return view.routes_of(self._configuration.snapshot)
+
+    def backends(self) -> Any:
+        return view.backends_of(self._configuration.snapshot)
+
+    def certificates(self) -> Any:
+        return view.certificates_of(self._configuration.snapshot)
+
+    def findings(self) -> Any:
+        return view.findings_of(self._configuration.findings)
+
+    def status(self) -> Any:
+        configuration = self._configuration
+        return {
+            "version": __version__,
+            "started": self._started,
+            "ready": self._is_ready,
+            "draining": self._is_draining,
+            "source": self._source.describe() if self._source is not None else None,
+            "synced": self._source is not None and self._source.is_synced,
+            "generation": configuration.generation,
+            "served_generation": self._publisher.served_generation,
+            "last_reload_successful": configuration.last_succeeded,
+            "last_reload_success": configuration.last_success,
+            "leader": self._cluster is not None and self._cluster.is_leader,
+            "hosts": len(configuration.snapshot.hosts),
+            "routes": view.count_routes(configuration.snapshot),
+            "backends": len(configuration.snapshot.backends),
+            "certificates": len(configuration.snapshot.certificates),
+            "findings": len(configuration.findings),
+            "workers": [
+                {"index": index, "pid": pid, "generation": generation, "silent_s": round(silent_s, 1)}
+                for index, pid, generation, silent_s in sorted(self._publisher.workers())
+            ],
+        }
+
+
+def _expiries(snapshot: Snapshot) -> Iterator[CertificateExpiry]:
+    for name, key in snapshot.server_names.items():
+        pair = snapshot.certificates.get(key)
+        namespace, _, secret = key.partition("/")
+        if pair is not None:
+            yield CertificateExpiry(name, namespace, secret, pair.not_after)
+
+
+def _route_labels(snapshot: Snapshot) -> set[RouteLabels]:
+    labels = {route_labels(vhost.name, route) for vhost in snapshot.hosts.values() for route in view.all_routes(vhost)}
+    if snapshot.fallback is not None:
+        labels.add(route_labels(ANY_HOST, snapshot.fallback))
+    return labels

@@ -1,0 +1,425 @@
+"""The parent process: holds the sockets, starts the others, replaces what dies, ends in order.
+
+Why a lean parent with all others as its children:
+
+- Listening sockets outlive every worker. A connection in the queue of a killed worker waits for the replacement.
+- The TLS listener context is made here before any fork, so all workers can open each other's session tickets.
+- Workers are forked from a process that never imported the Kubernetes client: they share its pages and stay small, and
+  starting one takes milliseconds.
+- The control process may be killed, or starve, without touching a request: workers go on with the table they have.
+
+It has no event loop and no threads, which makes forking safe at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from enum import IntEnum
+
+from ingressd.errors import StartError
+from ingressd.proxy.listener import Listener, bind_listeners
+from ingressd.runtime import links
+from ingressd.runtime.logs import set_up_logs
+from ingressd.runtime.worker import worker_main
+from ingressd.settings import Settings
+from ingressd.telemetry.thread_writer import open_for_append
+from ingressd.tls.context import listener_context
+
+log = logging.getLogger(__name__)
+
+WORKER_HANG_S = 10.0
+"""A worker whose loop has not turned for so long serves nobody: it is replaced."""
+CONTROL_HANG_S = 60.0
+_STOP_CONTROL_S = 5.0
+_QUICK_DEATH_S = 1.0
+_MAX_QUICK_DEATHS = 5
+_LONGEST_PAUSE_S = 5.0
+
+
+class _Phase(IntEnum):
+    RUNNING = 0
+    GRACE = 1  # still accepting, readiness fails
+    DRAINING = 2  # accepts no more, open exchanges finish
+    STOPPING = 3  # workers are gone, the control process hands back what it holds
+
+
+class _Child:
+    """A process of ours. ``link`` is our end; ``pid`` 0 while it waits to be started again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pid = 0
+        self.link: socket.socket | None = None
+        self.started = 0.0
+        self.last_beat = 0.0
+        self.quick_deaths = 0
+        self.start_at: float | None = 0.0
+
+
+class _WorkerChild(_Child):
+    def __init__(self, index: int, listeners: list[Listener]) -> None:
+        super().__init__(f"worker-{index}")
+        self.index = index
+        self.listeners = listeners
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon; returns its exit code. Raises StartError for what can be told in one line."""
+    set_up_logs(settings.log_level, settings.log_format, "supervisor")
+    return Supervisor(settings).run()
+
+
+class Supervisor:
+    """See the module's text."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._phase = _Phase.RUNNING
+        self._deadline = 0.0
+        self._failure = ""
+        self._is_ready = False
+        self._hurried = 0
+        self._selector = selectors.DefaultSelector()
+        _raise_limits()
+        if settings.access_log not in ("-", "off"):
+            _check_access_log(settings.access_log)
+        http = bind_listeners(settings.bind_address, "http", settings.http_port, settings.workers)
+        https = bind_listeners(settings.bind_address, "https", settings.https_port, settings.workers)
+        self._admin = _bind_admin(settings.admin_address, settings.admin_port)
+        self._tls = listener_context()
+        self._control = _Child("control")
+        self._workers = [_WorkerChild(index, http[index] + https[index]) for index in range(settings.workers)]
+
+    # -- life
+
+    def run(self) -> int:
+        """Until the end of the last child."""
+        wakeup_read, wakeup_write = socket.socketpair()
+        for end in (wakeup_read, wakeup_write):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wakeup_write.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, _noted)
+        self._selector.register(wakeup_read, selectors.EVENT_READ, None)
+        gc.collect()
+        gc.freeze()  # what is here now is shared with every child; a collector must not write into it
+        try:
+            while not self._is_over():
+                self._start_due()
+                for key, _ in self._selector.select(self._pause()):
+                    if key.data is None:
+                        self._on_signals(wakeup_read)
+                    else:
+                        self._on_link(key.data)
+                self._reap()
+                self._end_hung()
+                self._move_on()
+        finally:
+            for child in self._children():
+                if child.pid:
+                    os.kill(child.pid, signal.SIGKILL)
+        if self._hurried:
+            return 128 + self._hurried
+        if self._failure:
+            raise StartError(self._failure)
+        return 0
+
+    def _is_over(self) -> bool:
+        if self._hurried:
+            return True
+        return self._phase is _Phase.STOPPING and not self._control.pid
+
+    def _children(self) -> list[_Child]:
+        return [self._control, *self._workers]
+
+    def _pause(self) -> float:
+        now = time.monotonic()
+        due = [child.start_at for child in self._children() if child.start_at is not None and not child.pid]
+        if self._phase is not _Phase.RUNNING:
+            due.append(self._deadline)
+        return max(0.0, min([at - now for at in due], default=1.0)) if due else 1.0
+
+    # -- starting
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        if self._control.start_at is not None and self._control.start_at <= now and self._phase < _Phase.DRAINING:
+            self._start_control()
+        for worker in self._workers:
+            if worker.start_at is not None and worker.start_at <= now and self._phase < _Phase.DRAINING:
+                self._start_worker(worker)
+
+    def _start_control(self) -> None:
+        child_link = self._new_link(self._control)
+        settings, admin = self._settings, self._admin
+
+        def control() -> int:
+            from ingressd.runtime.control import control_main  # the Kubernetes client stays out of parent and workers
+
+            for worker in self._workers:
+                for listener in worker.listeners:
+                    listener.socket.close()
+            return control_main(settings, child_link, admin)
+
+        self._fork(self._control, control, child_link)
+        if self._phase is not _Phase.RUNNING:
+            self._tell(self._control, links.DRAINING)
+        for worker in self._workers:
+            if worker.pid:
+                self._join(worker)
+
+    def _start_worker(self, worker: _WorkerChild) -> None:
+        child_link = self._new_link(worker)
+        to_control, to_worker = socket.socketpair()
+        settings, tls = self._settings, self._tls
+
+        def serve() -> int:
+            to_control.close()
+            for other in self._workers:
+                if other is not worker:
+                    for listener in other.listeners:
+                        listener.socket.close()
+            self._admin.close()
+            return worker_main(settings, worker.index, child_link, to_worker, worker.listeners, tls)
+
+        self._fork(worker, serve, child_link)
+        self._introduce(worker, to_control)
+        to_worker.close()
+
+    def _join(self, worker: _WorkerChild) -> None:
+        """Connect a worker that is already running with a new control process."""
+        to_control, to_worker = socket.socketpair()
+        if worker.link is not None:
+            links.send(worker.link, links.CHANNEL, to_worker.fileno())
+        to_worker.close()
+        self._introduce(worker, to_control)
+
+    def _introduce(self, worker: _WorkerChild, to_control: socket.socket) -> None:
+        if self._control.link is not None:
+            message = b"%b %d %d" % (links.CHANNEL, worker.index, worker.pid)
+            links.send(self._control.link, message, to_control.fileno())
+        to_control.close()
+
+    def _new_link(self, child: _Child) -> socket.socket:
+        self._drop_link(child)
+        ours, theirs = links.new_link()
+        child.link = ours
+        self._selector.register(ours, selectors.EVENT_READ, child)
+        return theirs
+
+    def _drop_link(self, child: _Child) -> None:
+        if child.link is not None:
+            self._selector.unregister(child.link)
+            child.link.close()
+            child.link = None
+
+    def _fork(self, child: _Child, body: Callable[[], int], child_link: socket.socket) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self._leave_parent()
+                code = body()
+            except BaseException:
+                log.exception("%s failed", child.name)
+            finally:
+                os._exit(code)
+        child_link.close()
+        child.pid = pid
+        child.start_at = None
+        child.started = child.last_beat = time.monotonic()
+
+    def _leave_parent(self) -> None:
+        """In a child: let go of what is the parent's."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        self._selector.close()
+        for child in self._children():
+            if child.link is not None:
+                child.link.close()
+
+    # -- what children say
+
+    def _on_link(self, child: _Child) -> None:
+        while child.link is not None:
+            try:
+                message, _ = links.receive(child.link)
+            except BlockingIOError:
+                return
+            except links.LinkClosed:
+                self._drop_link(child)
+                return
+            child.last_beat = time.monotonic()
+            word, _, rest = message.partition(b" ")
+            if word == links.READY and not self._is_ready:
+                self._is_ready = True
+                self._print_ready(int(rest))
+            elif word == links.FAILED:
+                self._fail(rest.decode(errors="replace"))
+
+    def _print_ready(self, routes: int) -> None:
+        listeners = self._workers[0].listeners
+        http = next(one.label for one in listeners if one.scheme == "http")
+        https = next(one.label for one in listeners if one.scheme == "https")
+        address, port = self._admin.getsockname()[:2]
+        admin = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        workers = len(self._workers)
+        line = f"ingressd ready http={http} https={https} admin={admin} workers={workers} routes={routes}"
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+    def _fail(self, why: str) -> None:
+        """Something this program cannot run without is missing: end at once, saying so."""
+        self._failure = self._failure or why
+        for worker in self._workers:
+            if worker.pid:
+                os.kill(worker.pid, signal.SIGKILL)
+        self._enter(_Phase.STOPPING, _STOP_CONTROL_S)
+        self._tell(self._control, links.STOP)
+
+    # -- what ends
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for child in self._children():
+                if child.pid == pid:
+                    self._on_death(child, status)
+
+    def _on_death(self, child: _Child, status: int) -> None:
+        lived_s = time.monotonic() - child.started
+        child.pid = 0
+        self._drop_link(child)
+        if self._phase >= _Phase.DRAINING:
+            return
+        child.quick_deaths = child.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 0
+        if child is self._control and not self._is_ready and child.quick_deaths >= _MAX_QUICK_DEATHS:
+            self._fail("the control process keeps failing at start; the log above says why")
+            return
+        pause_s = 0.0 if not child.quick_deaths else min(0.1 * 2**child.quick_deaths, _LONGEST_PAUSE_S)
+        child.start_at = time.monotonic() + pause_s
+        log.error("%s %s after %.1f s: starting it again", child.name, _how(status), lived_s)
+
+    def _end_hung(self) -> None:
+        now = time.monotonic()
+        for child in self._children():
+            limit_s = CONTROL_HANG_S if child is self._control else WORKER_HANG_S
+            if child.pid and now - child.last_beat > limit_s:
+                log.error("%s has not answered for %.0f s: ending it", child.name, limit_s)
+                os.kill(child.pid, signal.SIGKILL)
+                child.last_beat = now
+
+    # -- signals and phases
+
+    def _on_signals(self, wakeup: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for number in wakeup.recv(4096):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self._on_stop(number)
+                elif number == signal.SIGHUP:
+                    self._tell(self._control, links.RELOAD)
+                    for worker in self._workers:
+                        self._tell(worker, links.REOPEN)
+
+    def _on_stop(self, number: int) -> None:
+        if self._phase is not _Phase.RUNNING:
+            self._hurried = number
+            return
+        log.info("stopping: readiness fails for %g s, then open exchanges have %g s to finish",
+                 self._settings.shutdown_grace_s, self._settings.drain_timeout_s)  # fmt: skip
+        self._tell(self._control, links.DRAINING)
+        self._enter(_Phase.GRACE, self._settings.shutdown_grace_s)
+
+    def _enter(self, phase: _Phase, for_s: float) -> None:
+        self._phase = phase
+        self._deadline = time.monotonic() + for_s
+
+    def _move_on(self) -> None:
+        now = time.monotonic()
+        if self._phase is _Phase.GRACE and now >= self._deadline:
+            self._enter(_Phase.DRAINING, self._settings.drain_timeout_s)
+            for worker in self._workers:
+                # The workers' copies are the last: each accepts what waits in its queue before closing.
+                for listener in worker.listeners:
+                    listener.socket.close()
+                self._tell(worker, links.DRAIN)
+        if self._phase is _Phase.DRAINING:
+            if now >= self._deadline:
+                self._cut_off()
+            if not any(worker.pid for worker in self._workers):
+                self._enter(_Phase.STOPPING, _STOP_CONTROL_S)
+                self._tell(self._control, links.STOP)
+        elif self._phase is _Phase.STOPPING and now >= self._deadline and self._control.pid:
+            os.kill(self._control.pid, signal.SIGKILL)
+
+    def _cut_off(self) -> None:
+        for worker in self._workers:
+            if worker.pid:
+                log.warning("%s still had open exchanges after the drain's time: cut off", worker.name)
+                os.kill(worker.pid, signal.SIGKILL)
+        self._deadline = time.monotonic() + _LONGEST_PAUSE_S
+
+    def _tell(self, child: _Child, message: bytes) -> None:
+        if child.link is not None:
+            links.send(child.link, message)
+
+
+def _noted(number: int, frame: object) -> None:
+    """The wake-up descriptor carries the number; this only keeps Python's default action away."""
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"ended with code {code}"
+
+
+def _raise_limits() -> None:
+    """As many descriptors as we may have; and no core dumps, because memory holds private keys."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _check_access_log(path: str) -> None:
+    try:
+        os.close(open_for_append(path))
+    except OSError as error:
+        raise StartError(f"--access-log {path}: {error.strerror}") from None
+
+
+def _bind_admin(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((address or "0.0.0.0", port))
+    except OSError as error:
+        bound.close()
+        where = f"{address or '*'} port {port}"
+        raise StartError(f"cannot listen on {where}: {error.strerror}; give another --healthz-port") from None
+    bound.listen(128)
+    bound.setblocking(False)
+    return bound

@@ -1,0 +1,96 @@
+"""What the admin server shows: plain values made from what is being served now, never a private key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingressd.model.finding import Finding
+from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot, VirtualHost
+
+
+def routes_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every route, by host and then in the order they are declared, fallbacks last."""
+    rows = [
+        _route(vhost.name, route, snapshot)
+        for _, vhost in sorted(snapshot.hosts.items())
+        for route in all_routes(vhost)
+    ]
+    if snapshot.fallback is not None:
+        rows.append(_route("*", snapshot.fallback, snapshot))
+    return rows
+
+
+def count_routes(snapshot: Snapshot) -> int:
+    """Declared paths and fallbacks, as the ready line counts them."""
+    return sum(len(vhost.routes) for vhost in snapshot.hosts.values())
+
+
+def all_routes(vhost: VirtualHost) -> tuple[Route, ...]:
+    """The routes of a virtual host with its fallback."""
+    return vhost.routes if vhost.fallback is None else (*vhost.routes, vhost.fallback)
+
+
+def _route(host: str, route: Route, snapshot: Snapshot) -> dict[str, Any]:
+    backend = snapshot.backends.get(route.backend)
+    row: dict[str, Any] = {
+        "host": host,
+        "kind": route.kind,
+        "path": route.path,
+        "namespace": route.namespace,
+        "ingress": route.ingress,
+        "service": route.service,
+        "backend": route.backend or None,
+        "endpoints": [] if backend is None else _addresses(backend),
+    }
+    if not route.backend:
+        row["status"] = route.status
+    if route.rewrite is not None:
+        row["rewrite"] = {"pattern": route.rewrite.pattern, "target": route.rewrite.target}
+    return row
+
+
+def _addresses(backend: Backend) -> list[str]:
+    return [
+        f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
+        for one in backend.endpoints
+    ]
+
+
+def backends_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every backend with the endpoints that get new requests."""
+    return [
+        {
+            "key": backend.key,
+            "namespace": backend.namespace,
+            "service": backend.service,
+            "port": backend.port,
+            "app_protocol": backend.app_protocol or None,
+            "endpoints": _addresses(backend),
+        }
+        for _, backend in sorted(snapshot.backends.items())
+    ]
+
+
+def certificates_of(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every certificate with the names it answers for; public facts only."""
+    hosts: dict[str, list[str]] = {}
+    for name, key in sorted(snapshot.server_names.items()):
+        hosts.setdefault(key, []).append(name)
+    return [_certificate(pair, hosts.get(key, []), snapshot) for key, pair in sorted(snapshot.certificates.items())]
+
+
+def _certificate(pair: CertificatePair, hosts: list[str], snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "key": pair.key,
+        "server_names": hosts,
+        "names": list(pair.names),
+        "not_after": pair.not_after,
+        "default": pair.key == snapshot.default_certificate,
+    }
+
+
+def findings_of(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """Findings as JSON objects without their empty fields."""
+    return [
+        {name: value for name in Finding.__struct_fields__ if (value := getattr(finding, name))} for finding in findings
+    ]

@@ -1,0 +1,282 @@
+"""A serving process: receive → build → swap, and the data path on its loop.
+
+It is forked from the parent with its sockets, a link to the parent (orders in, heartbeats out) and a channel to the
+control process (changes in, reports out). It imports nothing of the control side, which keeps it small.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import ssl
+from collections import deque
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from ingressd.proxy.gateway import Gateway
+from ingressd.proxy.limits import Limits
+from ingressd.proxy.listener import Listener, serve
+from ingressd.proxy.pool import Pool
+from ingressd.proxy.serving import Backends, LiveRoute, ServingState
+from ingressd.proxy.timers import TICK_S
+from ingressd.routing.snapshot import Route
+from ingressd.routing.table import RouteTable
+from ingressd.runtime import links
+from ingressd.runtime.building import SnapshotBuilder
+from ingressd.runtime.channel import (
+    Applied,
+    Ask,
+    Commit,
+    FrameReader,
+    FromWorker,
+    Refused,
+    Report,
+    decode_to_worker,
+    encode_frame,
+)
+from ingressd.runtime.logs import set_up_logs
+from ingressd.runtime.loops import new_event_loop
+from ingressd.runtime.tasks import TaskSet
+from ingressd.settings import Settings
+from ingressd.telemetry.access_log import AccessLog
+from ingressd.telemetry.metrics import WorkerStats
+from ingressd.tls.sni import CertificateSwitch, ServerNames, silence_unreadable_names
+
+log = logging.getLogger(__name__)
+
+_REPORT_S = 1.0
+_FRAMES_AHEAD = 64
+_DRAIN_CHECK_S = 0.05
+# The collector looks at young objects seldom (the data path makes no cycles per request) and at old ones hardly ever.
+_GC_THRESHOLDS = (20_000, 20, 100)
+
+
+def worker_main(
+    settings: Settings, index: int, link: socket.socket, channel: socket.socket,
+    listeners: Sequence[Listener], tls: ssl.SSLContext,
+) -> int:  # fmt: skip
+    """Run worker ``index`` to its end; returns the process's exit code. Called in a freshly forked child."""
+    set_up_logs(settings.log_level, settings.log_format, f"worker-{index}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to order
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(Worker(settings, link, channel, listeners, tls, loop).run())
+    finally:
+        loop.close()
+
+
+class Worker:
+    """The rim of one worker: everything below it knows neither processes nor signals."""
+
+    def __init__(
+        self, settings: Settings, link: socket.socket, channel: socket.socket,
+        listeners: Sequence[Listener], tls: ssl.SSLContext, loop: asyncio.AbstractEventLoop,
+    ) -> None:  # fmt: skip
+        self._settings = settings
+        self._loop = loop
+        self._link = link
+        self._channel_socket = channel
+        self._listeners = listeners
+        self._tls = tls
+        self._tasks = TaskSet()
+        self._servers: list[asyncio.Server] = []
+        self._draining = asyncio.Event()
+        self._channel: _Channel | None = None
+        self.stats = WorkerStats()
+        limits = Limits()
+        pool = Pool(limits.upstream_idle_per_endpoint)
+        nothing = LiveRoute(Route("prefix", "/", ""), "_", None, self.stats.route("_", "", "", ""))
+        self.gateway = Gateway(
+            loop,
+            ServingState(0, RouteTable.empty(), nothing),
+            stats=self.stats,
+            log=AccessLog.open(settings.access_log),
+            pool=pool,
+            backends=Backends(pool),
+            limits=limits,
+        )
+        self._switch = CertificateSwitch(ServerNames())
+        self._switch.install(tls)
+        silence_unreadable_names()
+        self._builder = SnapshotBuilder(self.gateway, self._switch)
+
+    async def run(self) -> int:
+        """Serve until told to drain; 0 when everything open had ended by then or was cut at the parent's order."""
+        loop = self._loop
+        loop.add_signal_handler(signal.SIGTERM, self._draining.set)
+        loop.add_reader(self._link.fileno(), self._on_link)
+        await self._open_channel(self._channel_socket)
+        self._beat()
+        self._tick()
+        self._each_second(monotonic())
+        await self._draining.wait()
+        await self._drain()
+        await self._tasks.cancel()
+        self.gateway.log.close()
+        return 0
+
+    # -- the parent
+
+    def _on_link(self) -> None:
+        try:
+            message, descriptor = links.receive(self._link)
+        except links.LinkClosed:
+            # The parent is gone, and with it whoever would replace us or end us: end now, so that the pod restarts.
+            log.error("the supervisor is gone: ending")
+            self.gateway.log.close(timeout_s=0.5)
+            os._exit(1)
+        except BlockingIOError:
+            return
+        if message == links.DRAIN:
+            self._draining.set()
+        elif message == links.REOPEN:
+            self.gateway.log.reopen()
+        elif message == links.CHANNEL and descriptor is not None:
+            replacement = socket.socket(fileno=descriptor)
+            self._tasks.start(self._open_channel(replacement), name="channel")
+
+    def _beat(self) -> None:
+        links.send(self._link, links.BEAT)
+        self._loop.call_later(links.BEAT_S, self._beat)
+
+    # -- the control process
+
+    async def _open_channel(self, channel: socket.socket) -> None:
+        """Take changes from ``channel``; the control process sends everything anew to a new one."""
+        channel.setblocking(False)
+        if self._channel is not None:
+            self._channel.close()
+        current = self._channel = _Channel()
+        await self._loop.create_unix_connection(lambda: current, sock=channel)
+        self._tasks.start(self._follow(current), name="changes")
+
+    async def _follow(self, channel: _Channel) -> None:
+        while (frame := await channel.next_frame()) is not None:
+            message = decode_to_worker(frame)
+            if isinstance(message, Ask):
+                self._report()
+                continue
+            try:
+                generation = self._builder.take(message)
+            except Exception as error:
+                log.exception("cannot build the new configuration; the one before goes on")
+                self._builder.abandon()
+                refused = message.generation if isinstance(message, Commit) else await channel.skip_change()
+                channel.send(Refused(refused, f"{type(error).__name__}: {error}"))
+                continue
+            if generation is not None:
+                await self._begin_to_accept()
+                channel.send(Applied(generation))
+            await asyncio.sleep(0)  # requests between any two pieces
+
+    async def _begin_to_accept(self) -> None:
+        if not self._servers and not self._draining.is_set():
+            self._servers = await serve(self.gateway, self._listeners, self._tls)
+            links.send(self._link, links.ACCEPTING)
+
+    # -- the clock
+
+    def _tick(self) -> None:
+        self.gateway.tick()
+        self.gateway.log.flush()
+        self._loop.call_later(TICK_S, self._tick)
+
+    def _each_second(self, due: float) -> None:
+        now = monotonic()
+        self.stats.loop_lag(max(0.0, now - due))
+        self.gateway.tell_time()
+        self._report()
+        self._loop.call_at(self._loop.time() + _REPORT_S, self._each_second, now + _REPORT_S)
+
+    def _report(self) -> None:
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return
+        gateway, stats = self.gateway, self.stats
+        connections = len(gateway.connections)
+        stats.connections["active"] = gateway.active
+        stats.connections["idle"] = max(0, connections - gateway.active)
+        stats.upstream_connections["active"] = gateway.pool.active
+        stats.upstream_connections["idle"] = gateway.pool.idle
+        stats.log_dropped = gateway.log.dropped
+        report = stats.report()
+        channel.send(Report(report))
+        if report.is_partial:
+            self._loop.call_soon(self._report)
+
+    # -- the end
+
+    async def _drain(self) -> None:
+        """Accept what already waits, then no more; open exchanges finish, the parent ends us if they do not."""
+        await asyncio.sleep(_DRAIN_CHECK_S)  # the loop accepts what is in the queues: closing would reset it
+        for server in self._servers:
+            server.close()
+        for listener in self._listeners:
+            listener.socket.close()
+        self.gateway.drain()
+        while self.gateway.connections or self.gateway.handshakes:  # noqa: ASYNC110 - connections tell nobody, on purpose
+            await asyncio.sleep(_DRAIN_CHECK_S)
+
+
+class _Channel(asyncio.Protocol):
+    """Frames from the control process, a bounded number ahead of the builder."""
+
+    def __init__(self) -> None:
+        self._reader = FrameReader()
+        self._frames: deque[bytes] = deque()
+        self._arrived = asyncio.Event()
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self.is_open = False
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        self._frames.extend(self._reader.feed(data))
+        self._arrived.set()
+        if len(self._frames) > _FRAMES_AHEAD and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        self._arrived.set()
+
+    async def next_frame(self) -> bytes | None:
+        """The next frame; None when the control process has gone and everything it sent is taken."""
+        while not self._frames:
+            if not self.is_open:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        if self._paused and len(self._frames) < _FRAMES_AHEAD // 2 and self._transport is not None and self.is_open:
+            self._paused = False
+            self._transport.resume_reading()
+        return self._frames.popleft()
+
+    async def skip_change(self) -> int:
+        """Read past the rest of a change that could not be built; returns its generation."""
+        while (frame := await self.next_frame()) is not None:
+            message = decode_to_worker(frame)
+            if isinstance(message, Commit):
+                return message.generation
+        return 0
+
+    def send(self, message: FromWorker) -> None:
+        """Queue a message; a control process that has gone misses it."""
+        if self.is_open and self._transport is not None:
+            self._transport.write(encode_frame(message))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
