@@ -1,49 +1,143 @@
-"""Small API objects for tests of the watch, as plain dicts."""
+"""Small builders of model objects: a test says what matters to it and nothing else.
 
-import base64
-from typing import Any
+ingress("shop", rule("shop.example.com", prefix("/", "web:80")))
+"""
 
-Json = dict[str, Any]
+from collections.abc import Iterable, Mapping, Sequence
 
+from ingressd.model.cluster import ClusterState, Key
+from ingressd.model.objects import (
+    ClusterObject,
+    EndpointPort,
+    EndpointSlice,
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressPath,
+    IngressRule,
+    IngressTls,
+    Meta,
+    Secret,
+    Service,
+    ServicePort,
+    SliceEndpoint,
+)
 
-def ingress(name: str = "web", namespace: str = "default", **changes: Any) -> Json:
-    backend = {"service": {"name": "web", "port": {"number": 80}}}
-    rule = {"host": "example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    return _object("networking.k8s.io/v1", "Ingress", name, namespace, {"spec": {"rules": [rule]}}, changes)
-
-
-def service(name: str = "web", namespace: str = "default", **changes: Any) -> Json:
-    spec = {"ports": [{"port": 80, "targetPort": 8080}]}
-    return _object("v1", "Service", name, namespace, {"spec": spec}, changes)
-
-
-def endpoint_slice(name: str = "web-1", namespace: str = "default", service: str = "web", **changes: Any) -> Json:
-    body = {
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}],
-        "ports": [{"name": "", "port": 8080, "protocol": "TCP"}],
-    }
-    made = _object("discovery.k8s.io/v1", "EndpointSlice", name, namespace, body, changes)
-    if service:
-        made["metadata"]["labels"] = {"kubernetes.io/service-name": service}
-    return made
+CLASS = "ingressd"
+CONTROLLER = "ingressd.io/ingress-controller"
 
 
-def secret(
-    name: str = "cert", namespace: str = "default", kind: str = "Opaque", data: dict[str, bytes] | None = None
-) -> Json:
-    encoded = {key: base64.b64encode(value).decode() for key, value in (data or {}).items()}
-    return _object("v1", "Secret", name, namespace, {"type": kind, "data": encoded}, {})
+def meta(name: str, namespace: str = "default", **fields: object) -> Meta:
+    return Meta(namespace=namespace, name=name, **fields)  # type: ignore[arg-type]
 
 
-def config_map(name: str, namespace: str = "default", **data: str) -> Json:
-    return _object("v1", "ConfigMap", name, namespace, {"data": data}, {})
+def backend(text: str) -> IngressBackend:
+    """``service:80`` or ``service:http``; ``Kind/name`` for a resource."""
+    if "/" in text:
+        return IngressBackend(resource=text)
+    service, _, port = text.partition(":")
+    return IngressBackend(service, int(port)) if port.isdigit() else IngressBackend(service, 0, port)
 
 
-def namespace(name: str, **labels: str) -> Json:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+def path(path_type: str, path: str, to: str) -> IngressPath:
+    return IngressPath(path, path_type, backend(to))
 
 
-def _object(api_version: str, kind: str, name: str, namespace: str, body: Json, changes: Json) -> Json:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body, **changes}
+def prefix(path: str, to: str) -> IngressPath:
+    return IngressPath(path, "Prefix", backend(to))
+
+
+def exact(path: str, to: str) -> IngressPath:
+    return IngressPath(path, "Exact", backend(to))
+
+
+def rule(host: str, *paths: IngressPath) -> IngressRule:
+    return IngressRule(host, paths)
+
+
+def tls(secret_name: str, *hosts: str) -> IngressTls:
+    return IngressTls(hosts, secret_name)
+
+
+def ingress(
+    name: str,
+    *rules: IngressRule,
+    namespace: str = "default",
+    created: float = 0.0,
+    default: str = "",
+    tls: Iterable[IngressTls] = (),
+    class_name: str | None = CLASS,
+    annotations: Mapping[str, str] | None = None,
+) -> Ingress:
+    return Ingress(
+        meta(name, namespace, created=created, annotations=annotations or {}),
+        class_name,
+        rules,
+        backend(default) if default else None,
+        tuple(tls),
+    )
+
+
+def ingress_class(name: str = CLASS, controller: str = CONTROLLER, parameters: str = "") -> IngressClass:
+    return IngressClass(meta(name, ""), controller, parameters)
+
+
+def service(
+    name: str,
+    *ports: int | ServicePort,
+    namespace: str = "default",
+    families: Sequence[str] = (),
+    type_: str = "ClusterIP",
+) -> Service:
+    """Plain numbers are unnamed TCP ports; without ports it is 80."""
+    declared = tuple(ServicePort("", port) if isinstance(port, int) else port for port in ports or (80,))
+    return Service(meta(name, namespace), ip_families=tuple(families), ports=declared)
+
+
+def external(name: str, external_name: str, *ports: ServicePort, namespace: str = "default") -> Service:
+    return Service(meta(name, namespace), "ExternalName", external_name=external_name, ports=ports)
+
+
+def endpoint_slice(
+    service: str,
+    *endpoints: str | SliceEndpoint,
+    ports: Iterable[int | EndpointPort] = (8080,),
+    name: str = "",
+    namespace: str = "default",
+    address_type: str = "IPv4",
+) -> EndpointSlice:
+    """Plain texts are ready addresses, plain numbers unnamed TCP ports."""
+    return EndpointSlice(
+        meta(name or f"{service}-1", namespace),
+        service,
+        address_type,
+        tuple(EndpointPort("", port) if isinstance(port, int) else port for port in ports),
+        tuple(SliceEndpoint(one) if isinstance(one, str) else one for one in endpoints),
+    )
+
+
+def secret(name: str, chain: bytes, key: bytes, namespace: str = "default", uid: str = "") -> Secret:
+    return Secret(meta(name, namespace, uid=uid), "kubernetes.io/tls", {"tls.crt": chain, "tls.key": key})
+
+
+def cluster(*objects: ClusterObject, resolved: Mapping[str, tuple[str, ...]] | None = None) -> ClusterState:
+    """The objects, and our IngressClass unless there is another."""
+    if not any(isinstance(one, IngressClass) for one in objects):
+        objects = (*objects, ingress_class())
+    slices: dict[Key, tuple[EndpointSlice, ...]] = {}
+    for one in objects:
+        if isinstance(one, EndpointSlice):
+            key = (one.meta.namespace, one.service)
+            slices[key] = (*slices.get(key, ()), one)
+    return ClusterState(
+        ingresses={_key(one): one for one in objects if isinstance(one, Ingress)},
+        classes={_key(one): one for one in objects if isinstance(one, IngressClass)},
+        services={_key(one): one for one in objects if isinstance(one, Service)},
+        secrets={_key(one): one for one in objects if isinstance(one, Secret)},
+        slices=slices,
+        resolved=resolved or {},
+    )
+
+
+def _key(one: ClusterObject) -> Key:
+    return one.meta.namespace, one.meta.name

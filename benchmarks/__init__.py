@@ -1,0 +1,1 @@
+"""One script per claim; each prints its figures and runs as ``python -m benchmarks.<name>``."""

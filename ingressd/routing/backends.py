@@ -1,0 +1,107 @@
+"""Every Service port that a granted route names → Backend, and what is wrong with it told to whoever names it."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ingressd.model.cluster import ClusterState, Key
+from ingressd.model.finding import Finding
+from ingressd.routing.defaults import RouteDefaults
+from ingressd.routing.endpoints import BuiltBackend, ServiceTarget, build_backend
+from ingressd.routing.memo import BackendSources, CompileMemo
+from ingressd.routing.reading import Place, RouteClaim
+
+
+class BackendIndex(Struct, frozen=True, gc=False):
+    """All backends of a compile, by key and sorted, with what a refresh needs to find the few that change.
+
+    ``notable`` is the part of ``built`` that has more to it than endpoints: problems, or a name to resolve.
+    """
+
+    built: Mapping[str, BuiltBackend]
+    notable: Mapping[str, BuiltBackend]
+    targets: Mapping[str, ServiceTarget]
+    places: Mapping[str, tuple[Place, ...]]
+    by_service: Mapping[Key, tuple[str, ...]]
+
+    def findings(self) -> Iterator[Finding]:
+        for key, built in self.notable.items():
+            yield from built.findings
+            for problem in built.problems:
+                for place in self.places[key]:
+                    yield place.finding(problem.level, problem.reason, problem.message)
+
+    def external_names(self) -> frozenset[str]:
+        return frozenset(built.external_name for built in self.notable.values() if built.external_name)
+
+
+def build_backends(
+    claims: Iterable[RouteClaim], cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
+) -> BackendIndex:
+    targets, places = _named(claims)
+    by_service: dict[Key, list[str]] = {}
+    for key, target in targets.items():
+        by_service.setdefault(target.service_key, []).append(key)
+    kept = {key: _build(target, cluster, defaults, memo) for key, target in targets.items()}
+    memo.backends = kept
+    built = {key: one for key, (_, one) in kept.items()}
+    return BackendIndex(
+        built,
+        {key: one for key, one in built.items() if _is_notable(one)},
+        targets,
+        {key: tuple(found) for key, found in places.items()},
+        {service: tuple(keys) for service, keys in by_service.items()},
+    )
+
+
+def refresh_backends(
+    index: BackendIndex, cluster: ClusterState, defaults: RouteDefaults, services: Collection[Key], memo: CompileMemo
+) -> BackendIndex:
+    """The index after a change of these Services or what they resolve to; the same object when nothing came of it."""
+    fresh = {}
+    for service in services:
+        for key in index.by_service.get(service, ()):
+            memo.backends[key] = _build(index.targets[key], cluster, defaults, memo)
+            built = memo.backends[key][1]
+            if built != index.built[key]:
+                fresh[key] = built
+    if not fresh:
+        return index
+    notable = {key: one for key, one in {**index.notable, **fresh}.items() if _is_notable(one)}
+    return replace(index, built={**index.built, **fresh}, notable=notable)
+
+
+def _is_notable(built: BuiltBackend) -> bool:
+    return bool(built.problems or built.findings or built.external_name)
+
+
+def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict[str, list[Place]]]:
+    """Targets by backend key, sorted, and the places that name them."""
+    places: dict[str, list[Place]] = {}
+    targets: dict[str, ServiceTarget] = {}
+    for claim in claims:
+        if claim.target is not None:
+            key = claim.route.backend
+            if key in places:
+                places[key].append(claim.place)
+            else:
+                places[key], targets[key] = [claim.place], claim.target
+    return {key: targets[key] for key in sorted(targets)}, places
+
+
+def _build(
+    target: ServiceTarget, cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
+) -> tuple[BackendSources, BuiltBackend]:
+    key = target.service_key
+    service, slices = cluster.services.get(key), cluster.slices.get(key, ())
+    known = memo.backends.get(target.key)
+    if known is not None:
+        sources, built = known
+        resolved = cluster.resolved.get(built.external_name) if built.external_name else None
+        # Tuples of the same objects are equal at a glance; and an equal one built anew gives the same backend.
+        if sources.service is service and sources.slices == slices and sources.resolved == resolved:
+            return known
+    built = build_backend(target, cluster, defaults)
+    resolved = cluster.resolved.get(built.external_name) if built.external_name else None
+    return BackendSources(service, slices, resolved), built

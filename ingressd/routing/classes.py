@@ -1,0 +1,73 @@
+"""Which Ingresses are ours to serve.
+
+The legacy annotation decides where it stands, whatever ``ingressClassName`` says; then ``ingressClassName`` by way of
+its IngressClass; an Ingress that names no class is ours only when the flag says so. (That a class is marked as the
+default matters to the API server at admission, not here.)
+"""
+
+from collections.abc import Iterator
+
+from ingressd.model.cluster import ClusterState
+from ingressd.model.finding import Finding
+from ingressd.model.objects import Ingress, IngressClass
+from ingressd.routing.defaults import RouteDefaults
+
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+
+
+def our_classes(cluster: ClusterState, defaults: RouteDefaults) -> frozenset[str]:
+    """Names of the IngressClasses we serve."""
+    return frozenset(one.meta.name for one in cluster.classes.values() if _is_ours(one, defaults))
+
+
+def _is_ours(ingress_class: IngressClass, defaults: RouteDefaults) -> bool:
+    return ingress_class.controller == defaults.controller_class or (
+        defaults.ingress_class_by_name and ingress_class.meta.name == defaults.ingress_class
+    )
+
+
+def is_served(ingress: Ingress, classes: frozenset[str], defaults: RouteDefaults) -> bool:
+    """Whether this Ingress is ours; ``classes`` comes from ``our_classes``. Empty names count as absent."""
+    annotated = ingress.meta.annotations.get(CLASS_ANNOTATION)
+    if annotated:
+        return annotated == defaults.ingress_class
+    if ingress.class_name:
+        return ingress.class_name in classes
+    return defaults.watch_ingress_without_class
+
+
+def class_findings(cluster: ClusterState, classes: frozenset[str]) -> Iterator[Finding]:
+    """What is wrong with our classes themselves."""
+    for ingress_class in cluster.classes.values():
+        if ingress_class.parameters and ingress_class.meta.name in classes:
+            yield Finding(
+                kind="IngressClass",
+                name=ingress_class.meta.name,
+                level="warning",
+                reason="UnknownParameters",
+                field="spec.parameters",
+                message=f"parameters of kind {ingress_class.parameters} are not known here and are ignored",
+                source=ingress_class.meta.source,
+            )
+
+
+def stranger_findings(ingress: Ingress, cluster: ClusterState, defaults: RouteDefaults) -> Iterator[Finding]:
+    """For an Ingress that is not ours but was probably meant to be: it names our class, which is not one of ours."""
+    if ingress.class_name != defaults.ingress_class or ingress.meta.annotations.get(CLASS_ANNOTATION):
+        return
+    ingress_class = cluster.classes.get(("", ingress.class_name))
+    if ingress_class is None:
+        reason, why = "IngressClassNotFound", "does not exist; create it"
+    else:
+        reason, why = "IngressClassNotOurs", f"belongs to the controller {ingress_class.controller!r}"
+    yield Finding(
+        kind="Ingress",
+        namespace=ingress.meta.namespace,
+        name=ingress.meta.name,
+        level="warning",
+        reason=reason,
+        field="spec.ingressClassName",
+        message=f"not served: the IngressClass {ingress.class_name!r} {why}"
+        f" (controller {defaults.controller_class!r} is served)",
+        source=ingress.meta.source,
+    )
