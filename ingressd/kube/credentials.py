@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 REREAD_S = 60.0
 """How often files are read again: what the in-cluster token's rotation asks for. Also tokenFile, OIDC, certificates."""
+READ_TIMEOUT_S = 30.0
+"""How long a credential program or an identity provider may take; the library waits for ever."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -173,8 +175,16 @@ class Access:
 class FreshCredentials:
     """The access to use now; what was read last, read again when due."""
 
-    def __init__(self, source: CredentialSource, *, strict_x509: bool = True, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: CredentialSource,
+        *,
+        strict_x509: bool = True,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        clock: Callable[[], float],
+    ) -> None:
         self._source = source
+        self._read_timeout_s = read_timeout_s
         self._strict_x509 = strict_x509
         self._clock = clock
         self._current: Access | None = None
@@ -201,11 +211,14 @@ class FreshCredentials:
 
     async def _read(self) -> Access:
         try:
-            read = await self._source.read()
+            async with asyncio.timeout(self._read_timeout_s):
+                read = await self._source.read()
             access = Access(read, self._context_for(read))
-        except CredentialError as error:
+        except (CredentialError, TimeoutError) as error:
+            if isinstance(error, TimeoutError):
+                error = CredentialError(f"credentials for the API server did not come within {self._read_timeout_s} s")
             if self._current is None:
-                raise
+                raise error from None
             log.warning("credentials not read again, the last ones stay in use: %s", error)
             self._due = self._clock() + REREAD_S
             return self._current

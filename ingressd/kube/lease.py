@@ -137,7 +137,7 @@ class LeaderElection:
             "renewTime": now,
         }
         if self.holder != self._identity:
-            transitions = self._record.get("leaseTransitions") or 0
+            transitions = _number(self._record.get("leaseTransitions"), 0)
             record |= {"acquireTime": now, "leaseTransitions": transitions + 1 if self._record else 0}
         return record
 
@@ -150,7 +150,7 @@ class LeaderElection:
         """It is ours, was given back, or nobody renewed it for as long as its holder promised."""
         if self.holder in ("", self._identity):
             return True
-        promised_s = self._record.get("leaseDurationSeconds") or self._timing.duration_s
+        promised_s = _number(self._record.get("leaseDurationSeconds"), self._timing.duration_s)
         return self._clock() - self._changed_at >= promised_s
 
     async def _release(self) -> None:
@@ -175,6 +175,10 @@ class LeaderElection:
             self._was_leader = self.is_leader
             log.info("%s the leader (lease %s)", "now" if self.is_leader else "no longer", self._metadata["name"])
             self._on_change(self.is_leader)
+
+
+def _number(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and value > 0 else default
 
 
 def _spec(lease: Any) -> Json:

@@ -1,5 +1,6 @@
 """Kubeconfigs and service accounts: what is read, when it is read again, and what people are told when it cannot be."""
 
+import asyncio
 import base64
 import json
 import os
@@ -208,6 +209,21 @@ async def test_a_failed_reading_leaves_the_last_one_in_force() -> None:
     assert await fresh.get() is first
     clock.now += 60.0
     assert (await fresh.get()).credentials.authorization == "c"
+
+
+class Hangs(Script):
+    async def read(self) -> Credentials:
+        if not self.readings:
+            await asyncio.Event().wait()
+        return await super().read()
+
+
+async def test_a_program_that_hangs_is_not_waited_for() -> None:
+    with pytest.raises(CredentialError, match="did not come within"):
+        await FreshCredentials(Hangs(), read_timeout_s=0.01, clock=Clock()).get()
+    fresh = FreshCredentials(Hangs(one("a")), read_timeout_s=0.01, clock=Clock())
+    first = await fresh.get()
+    assert await fresh.renew(first) is first
 
 
 async def test_many_refusals_at_once_are_one_reading() -> None:
