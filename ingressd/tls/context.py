@@ -1,6 +1,6 @@
 """OpenSSL contexts as workers use them: one for the listener, one for each certificate.
 
-Imports nothing but ``ssl`` and ``os``, so that the lean parent and the workers stay small. A connection begins with the
+Imports only the standard library, so that the lean parent and the workers stay small. A connection begins with the
 listener's context and is switched to a certificate's by its server name (``tls/sni.py``). After the switch OpenSSL
 still takes session-ticket keys, protocol versions, options and ciphers from the *first* context, and from the *second*
 the certificate and ALPN. Hence the division below; ``tests/tls/test_resumption.py`` holds OpenSSL to it.
@@ -12,6 +12,8 @@ sealed by any other. Python offers no way to change ticket keys, so they live as
 import os
 import ssl
 from collections.abc import Sequence
+
+from ingressd.tls.groups import limit_groups
 
 HTTP_1_1 = ("http/1.1",)
 
@@ -27,13 +29,11 @@ def listener_context(alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
 
     It holds no certificate: a connection needs one from the server-name callback.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context = _context(alpn)
+    limit_groups(context)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # CRIME; handshakes as a CPU attack
     # Every suite on offer is sound, so the client may choose: phones without AES instructions prefer ChaCha20.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.set_alpn_protocols(list(alpn))
     context.num_tickets = 1  # a resumed connection gets its successor; each ticket costs 8 % of a handshake
     return context
 
@@ -43,7 +43,7 @@ def certificate_context(chain_pem: bytes, key_pem: bytes, alpn: Sequence[str] = 
 
     Raises ssl.SSLError when OpenSSL refuses the pair, OSError when there is no memory for it.
     """
-    context = listener_context(alpn)
+    context = _context(alpn)
     # OpenSSL reads files only. A memfd is one without a disk: it works for any user and with a read-only root.
     descriptor = _memory_file(key_pem + b"\n" + chain_pem)
     try:
@@ -51,6 +51,14 @@ def certificate_context(chain_pem: bytes, key_pem: bytes, alpn: Sequence[str] = 
         context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
     finally:
         os.close(descriptor)
+    return context
+
+
+def _context(alpn: Sequence[str]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.set_alpn_protocols(list(alpn))
     return context
 
 
