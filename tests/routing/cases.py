@@ -1,4 +1,4 @@
-"""Which rule a request meets, as data: the tables of Ingress v1 (kubernetes.md §3) and what they leave open.
+"""Which rule a request meets, as data: the tables of the Ingress v1 documentation and what they leave open.
 
 The same cases run through the pure matcher, the table, the compiler and a socket. Each says the rules, what is asked
 (``host`` as sent in the Host field, ``path`` as in the request line) and the Service that must answer; None is a 404.

@@ -1,4 +1,4 @@
-"""Every row on classes of kubernetes.md §3."""
+"""Which Ingresses are ours, by class."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""EndpointSlices to endpoints: every line of kubernetes.md §4 and the Service rows of §3."""
+"""EndpointSlices to endpoints: ports, conditions, families, external names."""
 
 from collections.abc import Mapping
 

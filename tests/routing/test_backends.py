@@ -1,0 +1,74 @@
+"""The short road for endpoints, and memos: both give what compiling everything anew gives."""
+
+from hypothesis import given
+
+from ingressd.model.cluster import ClusterState
+from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
+from tests.routing.clusters import DEFAULTS, clusters, with_backends_of
+from tests.support.objects import cluster, endpoint_slice, ingress, prefix, rule, service
+
+DEFAULT = RouteDefaults()
+
+
+def everything(state: ClusterState) -> set[tuple[str, str]]:
+    """Keys of all Services that anything in a cluster is about."""
+    return {*state.services, *state.slices} | {(namespace, f"s{n}") for namespace in ("n0", "n1") for n in range(3)}
+
+
+@given(clusters(), clusters(), DEFAULTS)
+def test_the_short_road_ends_where_the_long_one_does(
+    before: ClusterState, after: ClusterState, defaults: RouteDefaults
+) -> None:
+    memo = CompileMemo()
+    state = with_backends_of(before, after)
+    changed = everything(before) | everything(after)
+    compiled = compile_routes(before, defaults, memo)
+    expected = compile_routes(state, defaults)
+    assert refresh_endpoints(compiled, state, defaults, changed, memo) == expected
+    assert refresh_endpoints(compiled, state, defaults, changed) == expected
+    assert compile_routes(state, defaults, memo) == expected
+
+
+@given(clusters(), clusters(), DEFAULTS, DEFAULTS)
+def test_a_memo_changes_nothing(
+    before: ClusterState, after: ClusterState, one: RouteDefaults, other: RouteDefaults
+) -> None:
+    memo = CompileMemo()
+    for state, defaults in ((before, one), (after, one), (after, other), (before, one)):
+        assert compile_routes(state, defaults, memo) == compile_routes(state, defaults)
+
+
+WEB = ingress("one", rule("a.com", prefix("/", "web:80")), rule("b.com", prefix("/", "other:80")))
+
+
+def state(*addresses: str) -> ClusterState:
+    return cluster(
+        WEB,
+        service("web"),
+        service("other"),
+        endpoint_slice("web", *addresses),
+        endpoint_slice("other", "10.0.9.1"),
+    )
+
+
+def test_only_the_named_service_is_built_again() -> None:
+    before = compile_routes(state("10.0.0.1"), DEFAULT)
+    after = refresh_endpoints(before, state("10.0.0.2"), DEFAULT, [("default", "web")])
+    assert [one.address for one in after.snapshot.backends["default/web:80"].endpoints] == ["10.0.0.2"]
+    assert after.snapshot.backends["default/other:80"] is before.snapshot.backends["default/other:80"]
+    assert after.snapshot.hosts is before.snapshot.hosts
+    assert list(after.snapshot.backends) == list(before.snapshot.backends)
+
+
+def test_when_nothing_came_of_it_the_same_object_comes_back() -> None:
+    before: Compiled = compile_routes(state("10.0.0.1"), DEFAULT)
+    assert refresh_endpoints(before, state("10.0.0.1", "10.0.0.1"), DEFAULT, [("default", "web")]) is before
+    assert refresh_endpoints(before, state("10.0.0.2"), DEFAULT, [("default", "unrelated")]) is before
+
+
+def test_findings_follow_the_endpoints() -> None:
+    before = compile_routes(state("10.0.0.1"), DEFAULT)
+    gone = refresh_endpoints(before, state(), DEFAULT, [("default", "web")])
+    assert [finding.reason for finding in gone.findings] == ["NoEndpoints"]
+    back = refresh_endpoints(gone, state("10.0.0.1"), DEFAULT, [("default", "web")])
+    assert back == before
