@@ -41,12 +41,13 @@ def _dispatch(command: str, options: argparse.Namespace) -> int:
 
         return print_routes(_source(options), _routing(options), options.output)
     if command == "demo":
-        from ingressd.runtime.demonstration import run_demo
+        from ingressd.demo.run import run_demo
 
         return run_demo(options.directory, options.http_port, options.https_port, options.admin_port, options.workers)
+    settings = settings_from(options)
     from ingressd.runtime.supervisor import run
 
-    return run(settings_from(options))
+    return run(settings)
 
 
 def settings_from(options: argparse.Namespace) -> Settings:

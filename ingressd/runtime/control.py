@@ -18,6 +18,7 @@ from typing import Any
 
 from ingressd.errors import StartError
 from ingressd.kube.resolve import NameResolver
+from ingressd.model.finding import Finding
 from ingressd.routing.compile import Compiled
 from ingressd.routing.snapshot import ANY_HOST, Snapshot
 from ingressd.runtime import links, view
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 
 _WORKER_SILENCE_S = 5.0
 _COLLECT_S = 0.25
-_PARENT_SILENT = "the supervisor is gone"
+_FINDINGS_LOGGED = 20
+_LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 # Tens of thousands of long-lived objects and little garbage: collecting by default counts would cost seconds.
 _GC_THRESHOLDS = (50_000, 20, 50)
 
@@ -75,6 +77,7 @@ class Control:
         self._source: Source | None = None
         self._cluster: ClusterWork | None = None
         self._stop = asyncio.Event()
+        self._logged: frozenset[Finding] = frozenset()
         self._is_ready = False
         self._is_draining = False
         self._started = time.time()
@@ -121,7 +124,7 @@ class Control:
         except BlockingIOError:
             return
         except links.LinkClosed:
-            log.error("%s: ending", _PARENT_SILENT)
+            log.error("the supervisor is gone: ending")
             os._exit(1)
         word, *rest = message.split(b" ")
         if word == links.CHANNEL and descriptor is not None:
@@ -150,6 +153,7 @@ class Control:
 
     def _on_compiled(self, compiled: Compiled) -> None:
         findings = self._configuration.findings
+        self._log_new(findings)
         self._resolver.want(compiled.external_names)
         if self._cluster is not None:
             self._cluster.on_compiled(compiled, findings)
@@ -159,6 +163,15 @@ class Control:
         if self._configuration.generation == 1:
             gc.collect()
             gc.freeze()  # the first complete state is what most of the process's memory is
+
+    def _log_new(self, findings: tuple[Finding, ...]) -> None:
+        """Each finding is told once, when it appears; a flood of them is told by its number."""
+        new = [finding for finding in findings if finding not in self._logged]
+        self._logged = frozenset(findings)
+        for finding in new[:_FINDINGS_LOGGED]:
+            log.log(_LOG_LEVELS[finding.level], "%s", view.describe(finding))
+        if len(new) > _FINDINGS_LOGGED:
+            log.warning("and %d more findings: see /api/findings", len(new) - _FINDINGS_LOGGED)
 
     def on_served(self, generation: int) -> None:
         now = time.monotonic()

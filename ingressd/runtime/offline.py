@@ -32,10 +32,8 @@ def print_routes(source: SourceSettings, routing: RoutingSettings, output: str) 
         sys.stdout.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         sys.stdout.write(_table(rows))
-    for finding in view.findings_of(tuple(sorted({*store.findings(), *compiled.findings}))):
-        where = finding.get("source") or f"{finding.get('namespace', '')}/{finding.get('name', '')}"
-        field = f" {finding['field']}:" if "field" in finding else ""
-        sys.stderr.write(f"{finding['level']}: {finding.get('kind', '')} {where}:{field} {finding['message']}\n")
+    for finding in sorted({*store.findings(), *compiled.findings}):
+        sys.stderr.write(f"{finding.level}: {view.describe(finding)}\n")
     return 0
 
 

@@ -73,17 +73,22 @@ class _WorkerChild(_Child):
         self.listeners = listeners
 
 
-def run(settings: Settings) -> int:
-    """Run the daemon; returns its exit code. Raises StartError for what can be told in one line."""
+def run(settings: Settings, *, on_ready: Callable[[int, int], None] | None = None) -> int:
+    """Run the daemon; returns its exit code. ``on_ready`` gets the HTTP and HTTPS ports after the ready line.
+
+    Raises:
+        StartError: what keeps it from starting, in one line.
+    """
     set_up_logs(settings.log_level, settings.log_format, "supervisor")
-    return Supervisor(settings).run()
+    return Supervisor(settings, on_ready).run()
 
 
 class Supervisor:
     """See the module's text."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_ready: Callable[[int, int], None] | None = None) -> None:
         self._settings = settings
+        self._on_ready = on_ready
         self._phase = _Phase.RUNNING
         self._deadline = 0.0
         self._failure = ""
@@ -272,15 +277,17 @@ class Supervisor:
 
     def _print_ready(self, routes: int) -> None:
         listeners = self._workers[0].listeners
-        http = next(one.label for one in listeners if one.scheme == "http")
-        https = next(one.label for one in listeners if one.scheme == "https")
+        http = next(one for one in listeners if one.scheme == "http")
+        https = next(one for one in listeners if one.scheme == "https")
         address, port = self._admin.getsockname()[:2]
         admin = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         workers = len(self._workers)
-        line = f"ingressd ready http={http} https={https} admin={admin} workers={workers} routes={routes}"
+        line = f"ingressd ready http={http.label} https={https.label} admin={admin} workers={workers} routes={routes}"
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
+            if self._on_ready is not None:
+                self._on_ready(http.port, https.port)
 
     def _fail(self, why: str) -> None:
         """Something this program cannot run without is missing: end at once, saying so."""

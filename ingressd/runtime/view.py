@@ -94,3 +94,10 @@ def findings_of(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
     return [
         {name: value for name in Finding.__struct_fields__ if (value := getattr(finding, name))} for finding in findings
     ]
+
+
+def describe(finding: Finding) -> str:
+    """One line for a person: which object, where in it, what is wrong."""
+    name = f"{finding.namespace}/{finding.name}" if finding.namespace else finding.name
+    parts = (f"{finding.kind} {name}".strip(), finding.source and f"({finding.source})", finding.field)
+    return " ".join(part for part in parts if part) + f": {finding.message}"
