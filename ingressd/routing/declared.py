@@ -9,7 +9,7 @@ import ipaddress
 import re
 
 from ingressd.errors import BadRequest
-from ingressd.http.target import parse_target
+from ingressd.http.target import normalise_path, parse_target
 from ingressd.model.objects import IngressPath
 from ingressd.routing.snapshot import ANY_HOST, MatchKind
 
@@ -78,7 +78,7 @@ def _normal(path: str, *, strict: bool) -> str:
         raise DeclaredError("InvalidPath", f"{_shown(path)} holds an empty or dot segment, which no request path keeps")
     try:
         # The request side reads bytes as latin-1; a declared path is text whose bytes are UTF-8.
-        return parse_target(path.encode().decode("latin-1")).path
+        return parse_target(normalise_path(path.encode().decode("latin-1"))).path
     except (BadRequest, UnicodeEncodeError):
         raise DeclaredError("InvalidPath", f"{_shown(path)} is a path that every request is refused for") from None
 
