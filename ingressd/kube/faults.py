@@ -1,15 +1,20 @@
 """How an object that cannot be read is described: who it is, which field, what is wrong. Never a value of it."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ingressd.kube import wire
 from ingressd.kube.kinds import Kind
+from ingressd.kube.parsed import shortened
 from ingressd.kube.translate import epoch_seconds
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Meta
+
+MAX_NAME: Final = 300
+MAX_FIELD: Final = 400
+MAX_MESSAGE: Final = 600
 
 
 class Identity(Struct, frozen=True):
@@ -40,14 +45,15 @@ _NAMED = msgspec.json.Decoder(_Named)
 
 
 def finding(kind: str, who: Identity, fault: Faulty, *, level: Level = "error", source: str = "") -> Finding:
+    """A finding of bounded size: in an object that is wrong, a name or a key may be a megabyte."""
     return Finding(
-        kind=kind,
-        namespace=who.namespace,
-        name=who.name,
+        kind=shortened(kind),
+        namespace=shortened(who.namespace, MAX_NAME),
+        name=shortened(who.name, MAX_NAME),
         level=level,
         reason=fault.reason,
-        field=fault.field,
-        message=fault.message,
+        field=shortened(fault.field, MAX_FIELD),
+        message=shortened(fault.message, MAX_MESSAGE),
         source=source,
     )
 

@@ -1,7 +1,8 @@
 """Wire structs → ``ingressd.model.objects``: pure, total, and the only place that gives absence its meaning.
 
-A null means what Go makes of it: the zero value of its type. A null item of a list is left out. What a field *says*
-(a host, a path type, an address) is passed on as written; judging it is routing's work.
+A null means what Go makes of it: the zero value of its type. So a null rule is an empty rule, which also keeps the
+positions that findings name; only where nothing could come of an empty item (a port, an endpoint) is it left out.
+What a field *says* (a host, a path type, an address) is passed on as written; judging it is routing's work.
 """
 
 import base64
@@ -89,10 +90,11 @@ def _ingress(wired: wire.Ingress, identity: objects.Meta) -> objects.Ingress:
     return objects.Ingress(
         identity,
         class_name=spec.ingress_class_name or None,
-        rules=tuple(_rule(rule) for rule in spec.rules or () if rule is not None),
+        rules=tuple(_rule(rule or wire.IngressRule()) for rule in spec.rules or ()),
         default_backend=None if spec.default_backend is None else _backend(spec.default_backend),
         tls=tuple(
-            objects.IngressTls(_present(tls.hosts), tls.secret_name or "") for tls in spec.tls or () if tls is not None
+            objects.IngressTls(tuple(host or "" for host in tls.hosts or ()), tls.secret_name or "")
+            for tls in (tls or wire.IngressTls() for tls in spec.tls or ())
         ),
         load_balancer=tuple(sorted(_load_balancer(wired.status))),
     )
@@ -104,8 +106,7 @@ def _rule(rule: wire.IngressRule) -> objects.IngressRule:
         rule.host or "",
         tuple(
             objects.IngressPath(one.path or "", one.path_type or "", _backend(one.backend))
-            for one in paths
-            if one is not None
+            for one in (one or wire.IngressPath() for one in paths)
         ),
     )
 

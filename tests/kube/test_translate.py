@@ -69,7 +69,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
             "spec": {
                 "ingressClassName": None,
                 "defaultBackend": None,
-                "tls": [None, {"hosts": None, "secretName": None}],
+                "tls": [None, {"hosts": None, "secretName": None}, {"hosts": [None, "a.example"]}],
                 "rules": [
                     None,
                     {"host": None, "http": None},
@@ -82,11 +82,12 @@ CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
         },
         Ingress(
             IDENTITY,
-            tls=(IngressTls(),),
+            tls=(IngressTls(), IngressTls(), IngressTls(("", "a.example"))),
             rules=(
                 IngressRule(),
                 IngressRule(),
-                IngressRule("", (IngressPath("", "", IngressBackend()),)),
+                IngressRule(),
+                IngressRule("", (IngressPath("", "", IngressBackend()), IngressPath("", "", IngressBackend()))),
                 IngressRule("", (IngressPath("", "", IngressBackend()),)),
             ),
         ),
