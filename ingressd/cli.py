@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingressd.errors import StartError, UsageError
+from ingressd.runtime.cpus import usable_cpus
 from ingressd.settings import Key, RoutingSettings, Settings, SourceSettings, StatusSettings
 from ingressd.version import __version__
 
@@ -68,7 +69,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         https_port=options.https_port,
         admin_port=options.healthz_port,
         admin_address=options.admin_address,
-        workers=options.workers or len(os.sched_getaffinity(0)),
+        workers=options.workers or usable_cpus(),
         shutdown_grace_s=options.shutdown_grace_period,
         drain_timeout_s=options.drain_timeout,
         access_log=options.access_log,

@@ -38,7 +38,7 @@ from ingressd.version import __version__
 
 log = logging.getLogger(__name__)
 
-_WORKER_SILENCE_S = 5.0
+_SILENCE_S = 5.0
 _COLLECT_S = 0.25
 _FINDINGS_LOGGED = 20
 _LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
@@ -78,6 +78,7 @@ class Control:
         self._cluster: ClusterWork | None = None
         self._stop = asyncio.Event()
         self._logged: frozenset[Finding] = frozenset()
+        self._parent_heard = time.monotonic()
         self._is_ready = False
         self._is_draining = False
         self._started = time.time()
@@ -126,6 +127,7 @@ class Control:
         except links.LinkClosed:
             log.error("the supervisor is gone: ending")
             os._exit(1)
+        self._parent_heard = time.monotonic()
         word, *rest = message.split(b" ")
         if word == links.CHANNEL and descriptor is not None:
             self._publisher.attach(int(rest[0]), int(rest[1]), socket.socket(fileno=descriptor))
@@ -196,13 +198,15 @@ class Control:
     # -- telemetry.admin.AdminView
 
     async def healthy(self) -> tuple[bool, str]:
-        """Whether every worker has spoken lately; that we answer shows the rest. Never depends on the API server."""
+        """Whether supervisor and workers have spoken lately. Never depends on the API server."""
+        if time.monotonic() - self._parent_heard > _SILENCE_S:
+            return False, "the supervisor is silent"
         heard = {index: silent_s for index, _, _, silent_s in self._publisher.workers()}
         for index in range(self._settings.workers):
             silent_s = heard.get(index)
             if silent_s is None:
                 return False, f"worker-{index} is not connected"
-            if silent_s > _WORKER_SILENCE_S:
+            if silent_s > _SILENCE_S:
                 return False, f"worker-{index} has been silent for {silent_s:.0f} s"
         return True, "ok"
 

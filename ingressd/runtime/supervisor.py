@@ -94,6 +94,7 @@ class Supervisor:
         self._failure = ""
         self._is_ready = False
         self._hurried = 0
+        self._beaten = 0.0
         self._selector = selectors.DefaultSelector()
         _raise_limits()
         if settings.access_log not in ("-", "off"):
@@ -127,6 +128,7 @@ class Supervisor:
                     else:
                         self._on_link(key.data)
                 self._reap()
+                self._beat()
                 self._end_hung()
                 self._move_on()
         finally:
@@ -325,6 +327,13 @@ class Supervisor:
         pause_s = 0.0 if not child.quick_deaths else min(0.1 * 2**child.quick_deaths, _LONGEST_PAUSE_S)
         child.start_at = time.monotonic() + pause_s
         log.error("%s %s after %.1f s: starting it again", child.name, _how(status), lived_s)
+
+    def _beat(self) -> None:
+        """Let the control process know that we turn, for its health answers."""
+        now = time.monotonic()
+        if now - self._beaten >= links.BEAT_S / 2:
+            self._beaten = now
+            self._tell(self._control, links.BEAT)
 
     def _end_hung(self) -> None:
         now = time.monotonic()
