@@ -7,16 +7,16 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 
 class Connection:
-    """A keep-alive connection; answers are small and have a Content-Length."""
+    """A keep-alive connection; answers are small and have a Content-Length. ``ended``: the proxy closes it now."""
 
     def __init__(self, port: int) -> None:
+        self.ended = False
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -24,6 +24,7 @@ class Connection:
         """Status and body."""
         self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         head, _, body = self._read_head().partition(b"\r\n\r\n")
+        self.ended = b"\r\nconnection: close" in head.lower()
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         while len(body) < length:
             body += self._receive()
@@ -44,11 +45,28 @@ class Connection:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+class WorkerClient:
+    """Asks one worker only. The kernel spreads connections over workers, so some are opened until one fits."""
+
+    def __init__(self, port: int, pid: int, host: str) -> None:
+        self._port, self._pid, self._host = port, pid, host
+        self._connection = self._connect()
+
+    def get(self, host: str) -> tuple[int, str]:
+        """Status and body."""
+        if self._connection.ended:
+            self._connection.close()
+            self._connection = self._connect()
+        return self._connection.get(host)
+
+    def _connect(self) -> Connection:
+        while True:
+            connection = Connection(self._port)
+            connection.get(self._host)  # answered, so accepted
+            if process_at(connection.socket, [self._pid]) is not None:
+                return connection
+            connection.close()
 
 
 def process_at(connection: socket.socket, pids: Collection[int]) -> int | None:
@@ -79,32 +97,15 @@ def _links(pid: int) -> set[str]:
     return links
 
 
-def connection_to_each(port: int, pids: Collection[int], host: str) -> dict[int, Connection]:
-    """One connection in each worker. The kernel spreads connections; we open some until every worker has one."""
-    found: dict[int, Connection] = {}
-    spare: list[Connection] = []
-    while len(found) < len(pids):
-        connection = Connection(port)
-        connection.get(host)  # answered, so accepted
-        pid = process_at(connection.socket, pids)
-        if pid is None or pid in found:
-            spare.append(connection)
-        else:
-            found[pid] = connection
-    for connection in spare:
-        connection.close()
-    return found
-
-
 def handshake(port: int, server_name: str, pids: Collection[int]) -> tuple[int | None, bytes]:
     """A new TLS connection: the worker that took it and the certificate it showed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
-        with context.wrap_socket(plain, server_hostname=server_name) as connection:
-            certificate = connection.getpeercert(binary_form=True)
-            return process_at(connection, pids), certificate or b""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with context.wrap_socket(plain, server_hostname=server_name) as connection:
+        certificate = connection.getpeercert(binary_form=True)
+        return process_at(connection, pids), certificate or b""
 
 
 # ── the probe ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,17 +129,20 @@ def probing(port: int, host: str, pause_s: float) -> Iterator[list[tuple[float, 
 
 def _probe(port: int, host: str, pause_s: float) -> None:
     seen = []
-    with Connection(port) as connection:
-        connection.get(host)
-        print("probing", flush=True)
-        os.set_blocking(0, False)
-        while _is_open(0):
-            started = time.monotonic()
-            status, _ = connection.get(host)
-            seen.append((started, time.monotonic() - started))
-            if status != 200:
-                raise SystemExit(f"{host} answered {status}")
-            time.sleep(pause_s)
+    connection = Connection(port)
+    connection.get(host)
+    print("probing", flush=True)
+    os.set_blocking(0, False)
+    while _is_open(0):
+        if connection.ended:
+            connection.close()
+            connection = Connection(port)
+        started = time.monotonic()
+        status, _ = connection.get(host)
+        seen.append((started, time.monotonic() - started))
+        if status != 200:
+            raise SystemExit(f"{host} answered {status}")
+        time.sleep(pause_s)
     json.dump(seen, sys.stdout)
 
 
@@ -147,10 +151,6 @@ def _is_open(descriptor: int) -> bool:
         return bool(os.read(descriptor, 1))
     except BlockingIOError:
         return True
-
-
-def worst_ms(seen: list[tuple[float, float]]) -> float:
-    return max((took for _, took in seen), default=0.0) * 1e3
 
 
 if __name__ == "__main__":
