@@ -98,7 +98,7 @@ class _Chooser:
         if served in offered:
             return
         place = claim.offers[0][1]
-        message = f"the certificate of {claim.host} is chosen by the older Ingress {winner.namespace}/{winner.name}"
+        message = f"the certificate of {claim.host} is chosen by Ingress {winner.namespace}/{winner.name}"
         self._findings.append(place.finding("warning", "CertificateConflict", f"{message} ({winner.field})"))
 
     def choice(self) -> TlsChoice:

@@ -54,9 +54,8 @@ def _differs(holder: RouteClaim, other: RouteClaim) -> bool:
 
 def _beaten(loser: RouteClaim, winner: RouteClaim, host: str) -> Finding:
     what = f"{loser.route.kind} path {loser.route.path!r} of {_shown(host)}"
-    return loser.place.finding(
-        "warning", "PathConflict", f"{what} is already claimed by {_winner(loser.place, winner)}"
-    )
+    place = replace(loser.place, field=_path_of(loser.place))
+    return place.finding("warning", "PathConflict", f"{what} is already claimed by {_winner(loser.place, winner)}")
 
 
 def _beaten_default(loser: RouteClaim, winner: RouteClaim, host: str) -> Finding:
@@ -67,9 +66,15 @@ def _beaten_default(loser: RouteClaim, winner: RouteClaim, host: str) -> Finding
 
 
 def _winner(loser: Place, winner: RouteClaim) -> str:
+    field = _path_of(winner.place)
     if _owner(loser) == _owner(winner.place):
-        return f"{winner.place.field} of the same Ingress"
-    return f"the older Ingress {winner.place.namespace}/{winner.place.name} ({winner.place.field})"
+        return f"{field} of the same Ingress"
+    return f"Ingress {winner.place.namespace}/{winner.place.name} ({field})"
+
+
+def _path_of(place: Place) -> str:
+    """A claim is placed at its backend, where most can be wrong with it; a conflict is about the path."""
+    return place.field.removesuffix(".backend")
 
 
 def _owner(place: Place) -> tuple[str, str]:

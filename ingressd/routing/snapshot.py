@@ -84,8 +84,8 @@ class CertificatePair(Struct, frozen=True, gc=False, array_like=True):
 class Snapshot(Struct, frozen=True, gc=False, kw_only=True):
     """A complete configuration. ``server_names`` maps an SNI name (exact, or ``*.parent``) to a certificate key.
 
-    ``default_certificate`` is the key used when no name matches. ``fallback`` answers what no virtual host does; None is
-    the built-in 404.
+    ``default_certificate`` is the key used when no name matches. ``fallback`` answers what no virtual host does; None
+    is the built-in 404.
     """
 
     hosts: Mapping[str, VirtualHost] = {}

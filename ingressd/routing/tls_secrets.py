@@ -9,11 +9,6 @@ from ingressd.routing.memo import CompileMemo, GoodPair, JudgedPair
 from ingressd.routing.snapshot import CertificatePair
 from ingressd.tls.certificate import CertificateError, check_pair
 
-# Which part of the Secret a reason of ``check_pair`` is about; all others are about the certificate.
-_KEY_REASONS = frozenset(
-    ("NoPrivateKey", "SeveralPrivateKeys", "EncryptedKey", "InvalidKey", "UnsupportedKey", "KeyMismatch")
-)
-
 
 class Offer(Struct, frozen=True, gc=False):
     """What a Secret is good for now: ``pair`` None when nothing of it can be served; ``exists`` or was never there."""
@@ -86,7 +81,8 @@ class SecretShelf:
         self.findings.append(_finding(secret, "warning", reason, "data[tls.crt]", message))
 
     def _say(self, secret: Secret, level: Level, judged: JudgedPair, consequence: str) -> None:
-        field = "data[tls.key]" if judged.reason in _KEY_REASONS else "data[tls.crt]"
+        # ``check_pair`` begins with what it is about; one reason (NotPEM, TooLarge …) may be about either.
+        field = "data[tls.key]" if judged.message.startswith("the key ") else "data[tls.crt]"
         self.findings.append(_finding(secret, level, judged.reason, field, f"{judged.message}; {consequence}"))
 
 

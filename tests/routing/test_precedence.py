@@ -36,8 +36,8 @@ def test_the_oldest_wins_and_the_loser_is_told_by_whom() -> None:
         ingress("b", rule("foo.com.", path("ImplementationSpecific", "/x", "c:80")), created=3.0),
     )
     assert winner == "a"
-    claimed = "prefix path '/x' of host 'foo.com' is already claimed by the older Ingress default/z"
-    where = "spec.rules[0].http.paths[0].backend"
+    claimed = "prefix path '/x' of host 'foo.com' is already claimed by Ingress default/z"
+    where = "spec.rules[0].http.paths[0]"
     assert findings == [
         f"default/a warning PathConflict {where}: {claimed} ({where})",
         f"default/b warning PathConflict {where}: {claimed} ({where})",
@@ -77,8 +77,8 @@ def test_within_one_ingress_the_first_wins() -> None:
     one = ingress("a", rule("foo.com", prefix("/x", "a:80")), rule("foo.com", prefix("/x", "b:80")))
     winner, [finding] = outcome(one)
     assert winner == "a"
-    assert "spec.rules[1].http.paths[0].backend" in finding
-    assert "spec.rules[0].http.paths[0].backend of the same Ingress" in finding
+    assert "spec.rules[1].http.paths[0]: " in finding
+    assert "spec.rules[0].http.paths[0] of the same Ingress" in finding
 
 
 def test_saying_the_same_twice_is_no_conflict() -> None:
