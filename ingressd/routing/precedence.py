@@ -8,6 +8,7 @@ order in which objects were seen.
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingressd.model.finding import Finding
 from ingressd.routing.reading import HostClaim, Place, RouteClaim
