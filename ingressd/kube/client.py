@@ -187,9 +187,12 @@ class KubeClient:
     async def _open(self, call: "_Call") -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             async with await self._send(call) as response:
-                if response.status >= 300:
-                    raise await _api_error(response)
-                yield response
+                try:
+                    if response.status >= 300:
+                        raise await _api_error(response)
+                    yield response
+                finally:
+                    _abandon_rest(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(f"{call.method} {call.path}: {_in_short(error)}") from error
 
@@ -201,6 +204,7 @@ class KubeClient:
             response = await self._try(call, access)
             if response.status != 401:
                 return response
+            _abandon_rest(response)
             response.release()
         except aiohttp.ClientConnectorCertificateError as error:
             log.info("the certificate of the API server is not trusted, reading the CA again: %s", _in_short(error))
@@ -270,9 +274,6 @@ async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
         while len(body) < MAX_ERROR_BYTES and (chunk := await response.content.readany()):
             body += chunk
-    # Half a body must not be mistaken for the next answer on this connection.
-    if not response.content.at_eof():
-        response.close()
     try:
         status = msgspec.json.decode(body, type=_Status)
     except (ValueError, RecursionError):
@@ -286,6 +287,14 @@ def _retry_after_s(response: aiohttp.ClientResponse) -> float:
     """RFC 9110 10.2.3; API servers send seconds, never a date."""
     value = response.headers.get("Retry-After", "")
     return min(float(value), MAX_RETRY_AFTER_S) if value.isascii() and value.isdigit() else 0.0
+
+
+def _abandon_rest(response: aiohttp.ClientResponse) -> None:
+    """Reset a connection whose answer was not read to its end: it cannot be used again, and a graceful end of TLS would
+    wait for a peer that may have gone. (One that was read to its end has left the response by now.)"""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 def _keep_alive(response: aiohttp.ClientResponse) -> None:
