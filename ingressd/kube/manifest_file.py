@@ -2,28 +2,27 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from ingressd.kube.documents import DecodedDocument, Reference, from_document, reference_of
-from ingressd.kube.json_documents import parse_json
-from ingressd.kube.parsed import Fault, ParsedDocument, ParseError
+from ingressd.kube.document_texts import PieceKey, decode_text
+from ingressd.kube.documents import DecodedDocument, Reference
+from ingressd.kube.parsed import Fault, ParseError
 from ingressd.kube.store import key_of
-from ingressd.kube.yaml_documents import parse_yaml
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import ClusterObject
 
 MAX_FILE_BYTES: Final = 64 << 20
-MAX_DOCUMENTS: Final = 100_000
 
 
 class Contents(Struct, frozen=True):
-    """What a file says, objects in its order."""
+    """What a file says, objects in its order. ``pieces`` is what the documents of a large text were decoded to."""
 
     objects: Mapping[Reference, ClusterObject] = {}
     findings: tuple[Finding, ...] = ()
+    pieces: Mapping[PieceKey, DecodedDocument] = {}
 
 
 class StoppedError(Exception):
@@ -51,51 +50,33 @@ def parse_manifest(
     of before and disturbs no other document. Raises StoppedError when ``is_stopped`` says so on the way.
     """
     before = before or Contents()
-    reading = _Reading(path, before)
+    reading = _Reading(before)
+    pieces: dict[PieceKey, DecodedDocument] = {}
     try:
-        for document in documents(data):
+        for key, decoded in decode_text(data, path, before.pieces):
             if is_stopped():
                 raise StoppedError
-            reading.take(document)
+            reading.take(decoded)
+            if key is not None:
+                pieces[key] = decoded
     except ParseError as error:
-        return Contents(before.objects, (unparsable(path, error.fault),))
+        return Contents(before.objects, (unparsable(path, error.fault),), before.pieces)
     if not reading.objects and not reading.findings:
         reading.findings.append(_file_finding(path, "Empty", "holds no objects", level="info"))
-    return Contents(reading.objects, tuple(reading.findings))
-
-
-def documents(data: bytes) -> Iterator[ParsedDocument]:
-    """JSON when it reads as JSON from its first sign (thirty times as fast), YAML otherwise. Raises ParseError."""
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
-        yield from parse_yaml(data)
-        return
-    try:
-        found = list(parse_json(data))
-    except ParseError as not_json:
-        # `{a: b}` is YAML all the same; but what is neither was most likely meant to be JSON.
-        try:
-            found = list(parse_yaml(data))
-        except ParseError:
-            raise not_json from None
-    yield from found
+    return Contents(reading.objects, tuple(reading.findings), pieces)
 
 
 class _Reading:
     """The objects and findings of one file as its documents come in."""
 
-    def __init__(self, path: str, before: Contents) -> None:
+    def __init__(self, before: Contents) -> None:
         self.objects: dict[Reference, ClusterObject] = {}
         self.findings: list[Finding] = []
-        self._path = path
         self._before = before
         # Last good versions of documents that cannot be read; a sound one later in the file takes their place.
         self._standing_in: set[Reference] = set()
 
-    def take(self, document: ParsedDocument) -> None:
-        if document.number > MAX_DOCUMENTS:
-            raise ParseError(Fault("TooManyDocuments", f"more than {MAX_DOCUMENTS} documents in one file"))
-        source = f"{self._path}#{document.number}"
-        decoded = from_document(document.value, source) if document.fault is None else _faulty(document, source)
+    def take(self, decoded: DecodedDocument) -> None:
         for reference in decoded.undecodable:
             if reference in self._before.objects and reference not in self.objects:
                 self.objects[reference] = self._before.objects[reference]
@@ -143,25 +124,6 @@ def unparsable(path: str, fault: Fault) -> Finding:
 
 def unreadable(path: str, error: OSError) -> Finding:
     return _file_finding(path, "Unreadable", error.strerror or str(error))
-
-
-def _faulty(document: ParsedDocument, source: str) -> DecodedDocument:
-    """A document that parsed, but not to something that can be believed: a key twice, a foreign tag."""
-    fault = document.fault
-    assert fault is not None  # noqa: S101 - the caller looked, for the type checker
-    about = reference_of(document.value)
-    kind, (namespace, name) = about[0] if len(about) == 1 else ("", ("", ""))
-    finding = Finding(
-        kind=kind,
-        namespace=namespace,
-        name=name,
-        level="error",
-        reason=fault.reason,
-        field=fault.field,
-        message=str(fault),
-        source=source,
-    )
-    return DecodedDocument(findings=(finding,), undecodable=about)
 
 
 def _file_finding(path: str, reason: str, message: str, *, level: Level = "error") -> Finding:

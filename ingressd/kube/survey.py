@@ -55,7 +55,7 @@ def survey(paths: Sequence[str]) -> Survey:
     walk = _Walk()
     for path in paths:
         walk.follow(path)
-        walk.visit(path, is_named=True)
+        walk.visit(path, os.path.realpath(path), is_named=True)
     return walk.found
 
 
@@ -87,7 +87,7 @@ class _Walk:
             parts.extendleft(reversed([part for part in Path(target).parts if part != "/"]))
             current = "/" if os.path.isabs(target) else current
 
-    def visit(self, path: str, *, is_named: bool = False, depth: int = 0) -> None:
+    def visit(self, path: str, real: str, *, is_named: bool = False, depth: int = 0) -> None:
         """A file or directory. What was named is taken whatever its name, what was found only as a manifest."""
         try:
             status = os.stat(path)
@@ -100,22 +100,21 @@ class _Walk:
             return  # reached by another path before: a loop of links, or a file both named and found
         if stat.S_ISDIR(status.st_mode):
             self._seen.add(identity)
-            self._directory(path, is_named=is_named, depth=depth)
+            self._directory(path, real, is_named=is_named, depth=depth)
         elif stat.S_ISREG(status.st_mode) and (is_named or path.endswith(SUFFIXES)):
             self._seen.add(identity)
-            self._file(path, status)
+            self._file(path, real, status)
         elif is_named:
             self.found.missing[path] = "is neither a file nor a directory"
 
-    def _file(self, path: str, status: os.stat_result) -> None:
+    def _file(self, path: str, real: str, status: os.stat_result) -> None:
         if len(self.found.files) >= MAX_FILES:
             self.found.truncated = True
             return
         signature = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        self.found.files.append(ManifestFile(path, os.path.realpath(path), signature))
+        self.found.files.append(ManifestFile(path, real, signature))
 
-    def _directory(self, path: str, *, is_named: bool, depth: int) -> None:
-        real = os.path.realpath(path)
+    def _directory(self, path: str, real: str, *, is_named: bool, depth: int) -> None:
         self._watch(real)
         self.found.trees.add(real)
         try:
@@ -126,15 +125,17 @@ class _Walk:
                 self.found.missing[path] = error.strerror or "cannot be read"
             return
         for entry in listed:
-            self._entry(entry, depth)
+            self._entry(entry, real, depth)
 
-    def _entry(self, entry: os.DirEntry[str], depth: int) -> None:
+    def _entry(self, entry: os.DirEntry[str], parent: str, depth: int) -> None:
         # Hidden names are editors' locks and swap files, version control, and the true directories of a volume.
         if entry.name.startswith(".") or depth >= MAX_DIRECTORY_DEPTH:
             return
+        real = f"{parent}/{entry.name}"
         if entry.is_symlink():
             self.follow(entry.path)
-        self.visit(entry.path, depth=depth + 1)
+            real = os.path.realpath(entry.path)
+        self.visit(entry.path, real, depth=depth + 1)
 
     def _watch(self, directory: str) -> None:
         try:

@@ -116,7 +116,7 @@ class _Builder:
                 raise ParseError(_fault("BadKey", "a key cannot be a mapping or a sequence", event.start_mark))
         if len(self._stack) >= MAX_DEPTH:
             raise ParseError(_fault("TooDeep", f"nested more than {MAX_DEPTH} levels deep", event.start_mark))
-        if event.tag not in (None, "!", _TAG + kind):
+        if event.tag not in (None, _TAG + kind):
             self._say("BadTag", f"the tag {shortened(event.tag)} is not supported here", event, path)
         self._cost += 1
         self._stack.append(_Frame(value, path, event.anchor, self._cost))
@@ -170,7 +170,7 @@ class _Builder:
     def _resolved(self, event: Any) -> Any:
         if event.implicit[0]:
             return plain_scalar(event.value)
-        if event.tag is None or event.tag in ("!", _TAG + "str"):
+        if event.tag is None or event.tag == _TAG + "str":
             return event.value
         value = plain_scalar(event.value)
         if not isinstance(value, _TAGGED_TYPES.get(event.tag.removeprefix(_TAG), ())):
