@@ -95,9 +95,10 @@ class Backends:
             for connection in self._pool.unname(live):
                 connection.close()
 
-    def remove(self, key: str) -> None:
-        """No route names this backend any more."""
+    def remove(self, key: str) -> tuple[LiveEndpoint, ...]:
+        """No route names this backend any more. Returns the endpoints it listed, for ``release``."""
         cell = self._cells.pop(key, None)
-        if cell is not None:
-            before, cell.endpoints = cell.endpoints, ()
-            self.release(before)
+        if cell is None:
+            return ()
+        before, cell.endpoints = cell.endpoints, ()
+        return before

@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 from ingressd.proxy.gateway import Gateway
@@ -160,12 +160,13 @@ class Worker:
 
     async def _follow(self, channel: _Channel) -> None:
         while (frame := await channel.next_frame()) is not None:
+            started = perf_counter()
             message = decode_to_worker(frame)
             if isinstance(message, Ask):
                 self._report()
                 continue
             try:
-                generation = self._builder.take(message)
+                generation = self._builder.take(message, since=started)
             except Exception as error:
                 log.exception("cannot build the new configuration; the one before goes on")
                 self._builder.abandon()

@@ -46,6 +46,10 @@ class ServerNames:
             self._default if default is None else default,
         )
 
+    def context(self, key: str) -> ssl.SSLContext | None:
+        """The context of a certificate by its key."""
+        return self._contexts.get(key)
+
     def choose(self, server_name: str | None) -> ssl.SSLContext | None:
         """The context for a name as the client sent it (or did not: None). None when there is not even a default."""
         key = self._key(server_name) if server_name else self._default
