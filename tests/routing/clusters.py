@@ -1,6 +1,7 @@
 """Small random clusters for property tests: few names, so that objects meet, and conflicts and gaps are common."""
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingressd.model.cluster import ClusterState
 from ingressd.model.objects import (
@@ -113,13 +114,9 @@ def clusters(draw: st.DrawFn) -> ClusterState:
     return cluster(*by_identity.values(), resolved=draw(RESOLVED))
 
 
-def with_backends_of(state: ClusterState, other: ClusterState) -> ClusterState:
-    """``state`` with the Services, slices and answers of ``other``."""
-    return ClusterState(
-        ingresses=state.ingresses,
-        classes=state.classes,
-        secrets=state.secrets,
-        services=other.services,
-        slices=other.slices,
-        resolved=other.resolved,
-    )
+BACKEND_PARTS = st.sets(st.sampled_from(["services", "slices", "resolved"]), min_size=1)
+
+
+def with_parts_of(state: ClusterState, other: ClusterState, parts: set[str]) -> ClusterState:
+    """``state`` with some maps of ``other``; the objects in the rest stay the very same ones."""
+    return replace(state, **{part: getattr(other, part) for part in parts})

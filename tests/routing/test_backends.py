@@ -4,8 +4,8 @@ from hypothesis import given
 
 from ingressd.model.cluster import ClusterState
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
-from tests.routing.clusters import DEFAULTS, clusters, with_backends_of
-from tests.support.objects import cluster, endpoint_slice, ingress, prefix, rule, service
+from tests.routing.clusters import BACKEND_PARTS, DEFAULTS, clusters, with_parts_of
+from tests.support.objects import cluster, endpoint_slice, external, ingress, prefix, rule, service
 
 DEFAULT = RouteDefaults()
 
@@ -15,12 +15,12 @@ def everything(state: ClusterState) -> set[tuple[str, str]]:
     return {*state.services, *state.slices} | {(namespace, f"s{n}") for namespace in ("n0", "n1") for n in range(3)}
 
 
-@given(clusters(), clusters(), DEFAULTS)
+@given(clusters(), clusters(), BACKEND_PARTS, DEFAULTS)
 def test_the_short_road_ends_where_the_long_one_does(
-    before: ClusterState, after: ClusterState, defaults: RouteDefaults
+    before: ClusterState, after: ClusterState, parts: set[str], defaults: RouteDefaults
 ) -> None:
     memo = CompileMemo()
-    state = with_backends_of(before, after)
+    state = with_parts_of(before, after, parts)
     changed = everything(before) | everything(after)
     compiled = compile_routes(before, defaults, memo)
     expected = compile_routes(state, defaults)
@@ -36,6 +36,21 @@ def test_a_memo_changes_nothing(
     memo = CompileMemo()
     for state, defaults in ((before, one), (after, one), (after, other), (before, one)):
         assert compile_routes(state, defaults, memo) == compile_routes(state, defaults)
+
+
+def test_a_memo_sees_what_changed_beside_the_service() -> None:
+    web, api = service("web"), external("api", "api.example.com")
+    one = ingress("one", rule("a.com", prefix("/web", "web:80"), prefix("/api", "api:80")))
+    memo = CompileMemo()
+
+    def addresses(endpoint: str, answer: str) -> list[str]:
+        state = cluster(one, web, api, endpoint_slice("web", endpoint), resolved={"api.example.com": (answer,)})
+        backends = compile_routes(state, DEFAULT, memo).snapshot.backends
+        return [backends[key].endpoints[0].address for key in ("default/web:80", "default/api:80")]
+
+    assert addresses("10.0.0.1", "192.0.2.1") == ["10.0.0.1", "192.0.2.1"]
+    assert addresses("10.0.0.2", "192.0.2.1") == ["10.0.0.2", "192.0.2.1"]
+    assert addresses("10.0.0.2", "192.0.2.2") == ["10.0.0.2", "192.0.2.2"]
 
 
 WEB = ingress("one", rule("a.com", prefix("/", "web:80")), rule("b.com", prefix("/", "other:80")))

@@ -78,6 +78,11 @@ def test_a_default_backend_with_rules_answers_misses_on_their_hosts_only() -> No
     assert answer(result, "elsewhere", "/") == "404"
 
 
+def test_an_ingress_whose_only_rule_is_bad_does_not_become_a_catch_all() -> None:
+    result = compiled(ingress("one", rule("bad_host.com", prefix("/", "x:80")), default="web:80"))
+    assert answer(result, "elsewhere", "/") == "404"
+
+
 def test_a_default_backend_with_a_host_less_rule_answers_every_miss() -> None:
     result = compiled(ingress("one", rule("", prefix("/x", "x:80")), default="web:80"))
     assert answer(result, "elsewhere", "/miss") == "default/web:80"
