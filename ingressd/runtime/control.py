@@ -182,7 +182,11 @@ class Control:
             self._exposition.applied(now - changed_at.pop(served))
         self._exposition.generation_served(generation)
         self._exposition.reload_succeeded(time.time())
-        if not self._is_ready and len(self._publisher.workers()) >= self._settings.workers:
+
+    def on_applied(self, worker: int, generation: int) -> None:
+        """Ready is when the last worker serves anything at all, in whatever order they came and however often."""
+        serving = sum(generation > 0 for _, _, generation, _ in self._publisher.workers())
+        if not self._is_ready and serving >= self._settings.workers:
             self._is_ready = True
             routes = view.count_routes(self._configuration.snapshot)
             links.send(self._link, b"%b %d" % (links.READY, routes))

@@ -41,6 +41,9 @@ class PublishObserver(Protocol):
     def on_served(self, generation: int) -> None:
         """Every worker there is serves ``generation`` or a newer one."""
 
+    def on_applied(self, worker: int, generation: int) -> None:
+        """This worker serves ``generation`` now."""
+
     def on_refused(self, worker: int, generation: int, message: str) -> None:
         """A worker could not build it and goes on with what it had."""
 
@@ -144,6 +147,7 @@ class Publisher:
                     worker.generation, worker.has = worker.sending
                     worker.sending = None
                 self._note_served(generation)
+                self._observer.on_applied(worker.index, generation)
                 self._pump(worker)
             case Refused(generation, message):
                 worker.sending = None

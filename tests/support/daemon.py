@@ -32,6 +32,7 @@ READY = re.compile(r"ingressd ready http=(\S+):(\d+) https=(\S+):(\d+) admin=(\S
 READY_S = 20.0
 _LEFT_OVER_S = 10.0
 _LOOPBACK = ("--bind-address=127.0.0.1", "--http-port=0", "--https-port=0", "--healthz-port=0")
+_START = "import sys, ingressd.cli\nsys.exit(ingressd.cli.main())"
 _FLAGS = (*_LOOPBACK, "--admin-address=127.0.0.1", "--workers=2", "--log-format=json")
 
 
@@ -100,12 +101,19 @@ class Metrics:
 
 
 class Daemon:
-    """See the module's text. ``wait_until_ready`` false: the test looks at the start itself."""
+    """See the module's text. ``wait_until_ready`` false: the test looks at the start itself. ``patch`` is Python run
+    before the program: to shorten times that no flag sets, or to make one part fail on command.
+    """
 
     def __init__(
-        self, *flags: str, environment: Mapping[str, str] | None = None, wait_until_ready: bool = True
+        self,
+        *flags: str,
+        environment: Mapping[str, str] | None = None,
+        wait_until_ready: bool = True,
+        patch: str = "",
     ) -> None:
-        self._command = [sys.executable, "-m", "ingressd", *_FLAGS, *flags]
+        program = ["-c", f"{patch}\n{_START}"] if patch else ["-m", "ingressd"]
+        self._command = [sys.executable, *program, *_FLAGS, *flags]
         self._environment = environment or {}
         self._wait_until_ready = wait_until_ready
         self._trusting = trusting()
@@ -212,6 +220,12 @@ class Daemon:
         [control] = children - workers
         return control
 
+    def worker_of(self, client: Client) -> int | None:
+        """The process that accepted a client's connection; None while it waits in a queue."""
+        inode = _server_inode(client.local_port, client.port)
+        owners = [pid for pid in self.processes() if inode and inode in _socket_inodes(pid)]
+        return owners[0] if owners else None
+
     # -- what it says
 
     def get(self, path: str, *, host: str, scheme: str = "http", **request: Any) -> Answer:
@@ -267,6 +281,27 @@ def _all_processes() -> list[tuple[int, int, int]]:
         state, parent, _, session = stat.rpartition(")")[2].split()[:4]
         if state not in "ZX":
             found.append((int(entry.name), int(parent), int(session)))
+    return found
+
+
+def _server_inode(client_port: int, server_port: int) -> str:
+    """Of the server's end of a connection on IPv4; "" when nobody has accepted it."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, *rest = line.split()
+        if (int(local[9:], 16), int(remote[9:], 16)) == (server_port, client_port):
+            return "" if rest[6] == "0" else rest[6]
+    return ""
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[8:-1])
     return found
 
 

@@ -44,8 +44,10 @@ class Client:
 
     def __init__(self, port: int, host: str = "", *, tls: ssl.SSLContext | None = None) -> None:
         self.host = host
+        self.port = port
         self._connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
         self._connection.sock = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S)
+        self.local_port = int(self._connection.sock.getsockname()[1])
         self.certificate = b""
         if tls is not None:
             secured = tls.wrap_socket(self._connection.sock, server_hostname=host or None)
