@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _CERTIFICATE_CHECK_S = 3600.0
 """How often everything is compiled for the clock's sake alone: certificates expire without an event."""
 
+_SHORT_ROAD = frozenset(("EndpointSlice", "Service"))
+"""Changes that can alter nothing but endpoint sets; both kinds are reported by the key of the Service."""
+
 
 class Configuration:
     """Waits for a quiet moment, compiles what changed, publishes it when it differs.
@@ -90,7 +93,7 @@ class Configuration:
         changes = self.store.take_changes()
         cluster = self.store.freeze(self._resolved)
         before = self.compiled
-        short_road = before is not None and not self._is_stale and all(kind == "EndpointSlice" for kind, _ in changes)
+        short_road = before is not None and not self._is_stale and all(kind in _SHORT_ROAD for kind, _ in changes)
         self._is_stale = False
         # In a thread, so that health checks and watches are answered meanwhile; the values it reads are frozen.
         if short_road and before is not None:

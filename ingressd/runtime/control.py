@@ -151,7 +151,9 @@ class Control:
     # -- what compile and workers say
 
     def _on_resolved(self) -> None:
-        self._configuration.on_resolved(self._resolver.resolved)
+        # A name that failed is known to have no address; one not asked for yet is not.
+        failed = dict.fromkeys(self._resolver.problems, ())
+        self._configuration.on_resolved({**failed, **self._resolver.resolved})
 
     def _on_compiled(self, compiled: Compiled) -> None:
         findings = self._configuration.findings
