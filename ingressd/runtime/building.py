@@ -14,9 +14,8 @@ from ingressd.proxy.serving import LiveBackend, LiveRoute, ServingState
 from ingressd.routing.snapshot import ANY_HOST, Backend, CertificatePair, Route, VirtualHost
 from ingressd.routing.table import RouteTable
 from ingressd.runtime.channel import Backends, Begin, Certificates, Commit, Hosts, Names, ToWorker
-from ingressd.runtime.labels import route_labels
+from ingressd.runtime.labels import host_labels, route_labels
 from ingressd.runtime.retire import Retirement
-from ingressd.telemetry.report import RouteLabels
 from ingressd.tls.context import certificate_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
 
@@ -219,7 +218,7 @@ class SnapshotBuilder:
         while old:
             for vhost in old[-_STEP_ITEMS:]:
                 now = self._hosts.get(vhost.name)
-                for unused in _labels(vhost) - (set() if now is None else _labels(now)):
+                for unused in set(host_labels(vhost)).difference(() if now is None else host_labels(now)):
                     self._gateway.stats.forget(*unused)
             del old[-_STEP_ITEMS:]
             yield
@@ -231,11 +230,6 @@ def _same_endpoints(cell: LiveBackend, backend: Backend) -> bool:
         one.address == other.address and one.port == other.port
         for one, other in zip(live, backend.endpoints, strict=True)
     )
-
-
-def _labels(vhost: VirtualHost) -> set[RouteLabels]:
-    routes = vhost.routes if vhost.fallback is None else (*vhost.routes, vhost.fallback)
-    return {route_labels(vhost.name, route) for route in routes}
 
 
 def _drop(held: list[ServerNames]) -> Iterator[None]:

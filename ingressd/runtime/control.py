@@ -20,11 +20,11 @@ from ingressd.errors import StartError
 from ingressd.kube.resolve import NameResolver
 from ingressd.model.finding import Finding
 from ingressd.routing.compile import Compiled
-from ingressd.routing.snapshot import ANY_HOST, Snapshot
+from ingressd.routing.snapshot import Snapshot
 from ingressd.runtime import links, view
 from ingressd.runtime.clusterwork import ClusterWork
 from ingressd.runtime.configuration import Configuration
-from ingressd.runtime.labels import route_labels
+from ingressd.runtime.labels import LabelsOf
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.loops import new_event_loop
 from ingressd.runtime.publish import Publisher
@@ -33,7 +33,7 @@ from ingressd.runtime.tasks import TaskSet
 from ingressd.settings import Settings
 from ingressd.telemetry.admin import AdminServer
 from ingressd.telemetry.exposition import CertificateExpiry, Exposition
-from ingressd.telemetry.report import RouteLabels, WorkerReport
+from ingressd.telemetry.report import WorkerReport
 from ingressd.version import __version__
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ class Control:
         self._stop = asyncio.Event()
         self._logged: frozenset[Finding] = frozenset()
         self._parent_heard = time.monotonic()
+        self._shown = Snapshot()
         self._is_ready = False
         self._is_draining = False
         self._started = time.time()
@@ -162,11 +163,18 @@ class Control:
         if self._cluster is not None:
             self._cluster.on_compiled(compiled, findings)
         self._exposition.set_findings(Counter(finding.level for finding in findings))
-        self._exposition.set_certificates(_expiries(compiled.snapshot))
-        self._exposition.keep_routes(_route_labels(compiled.snapshot))
+        self._show(compiled.snapshot)
         if self._configuration.generation == 1:
             gc.collect()
             gc.freeze()  # the first complete state is what most of the process's memory is
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Tell metrics what there is to count. Endpoint changes, the most frequent ones, change nothing of it."""
+        before, self._shown = self._shown, snapshot
+        if snapshot.server_names is not before.server_names or snapshot.certificates is not before.certificates:
+            self._exposition.set_certificates(_expiries(snapshot))
+        if snapshot.hosts is not before.hosts or snapshot.fallback is not before.fallback:
+            self._exposition.keep_routes(LabelsOf(snapshot))
 
     def _log_new(self, findings: tuple[Finding, ...]) -> None:
         """Each finding is told once, when it appears; a flood of them is told by its number."""
@@ -283,10 +291,3 @@ def _expiries(snapshot: Snapshot) -> Iterator[CertificateExpiry]:
         namespace, _, secret = key.partition("/")
         if pair is not None:
             yield CertificateExpiry(name, namespace, secret, pair.not_after)
-
-
-def _route_labels(snapshot: Snapshot) -> set[RouteLabels]:
-    labels = {route_labels(vhost.name, route) for vhost in snapshot.hosts.values() for route in view.all_routes(vhost)}
-    if snapshot.fallback is not None:
-        labels.add(route_labels(ANY_HOST, snapshot.fallback))
-    return labels

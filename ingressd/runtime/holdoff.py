@@ -4,11 +4,17 @@ import asyncio
 
 
 class HoldOff:
-    """Coalesces changes. A burst is taken at once when it pauses for ``quiet_s``, or ``ceiling_s`` after it began."""
+    """Coalesces changes. A burst is taken when it pauses for ``quiet_s``, or when its first change has waited for the
+    ceiling: as long as acting took the last time, within ``ceiling_s`` (least and most).
 
-    def __init__(self, *, quiet_s: float = 0.05, ceiling_s: float = 0.25) -> None:
+    So a stream of changes that are cheap to act on is served promptly, and one of dear changes takes no more than half
+    of a CPU.
+    """
+
+    def __init__(self, *, quiet_s: float = 0.05, ceiling_s: tuple[float, float] = (0.1, 1.0)) -> None:
         self._quiet_s = quiet_s
-        self._ceiling_s = ceiling_s
+        self._least_s, self._most_s = ceiling_s
+        self._ceiling_s = self._least_s
         self._changed = asyncio.Event()
         self._first_at: float | None = None
         self._last_at = 0.0
@@ -20,6 +26,10 @@ class HoldOff:
             self._first_at = now
         self._last_at = now
         self._changed.set()
+
+    def acted(self, seconds: float) -> None:
+        """Acting on what the last ``wait`` announced took so long."""
+        self._ceiling_s = min(max(seconds, self._least_s), self._most_s)
 
     async def wait(self) -> float:
         """Wait for the next moment to act; returns the loop time of the first change it stands for."""

@@ -100,9 +100,13 @@ class Publisher:
         worker = self._workers[index] = _Worker(index, pid, channel)
         self._tasks.start(self._follow(worker), name=f"worker-{index}")
 
-    def publish(self, generation: int, snapshot: Snapshot) -> None:
-        """Bring every worker to ``snapshot``."""
+    def publish(
+        self, generation: int, snapshot: Snapshot, *, since: tuple[Snapshot, SnapshotDelta] | None = None
+    ) -> None:
+        """Bring every worker to ``snapshot``. ``since``: an older one and what differs from it, if that is known."""
         self._newest = (generation, snapshot)
+        if since is not None:
+            self._last_difference = (since[0], snapshot, since[1])
         for worker in self._workers.values():
             self._pump(worker)
 
