@@ -30,12 +30,13 @@ class ClusterWork:
         status = settings.status
         self._update_status = status.update_status
         self._tasks = TaskSet()
+        self._tell_leading = on_leading
         self._election = LeaderElection(
             client,
             namespace=_own_namespace(),
             name=status.election_id,
             identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}",
-            on_change=on_leading,
+            on_change=self._on_leading,
         )
         self._status = StatusWriter(
             client,
@@ -49,6 +50,11 @@ class ClusterWork:
     @property
     def is_leader(self) -> bool:
         return self._election.is_leader
+
+    def _on_leading(self, is_leader: bool) -> None:
+        self._tell_leading(is_leader)
+        self._status.wake()
+        self._events.wake()
 
     def start(self) -> None:
         """Begin to take part in the election and to write what only a leader may."""
