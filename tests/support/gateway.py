@@ -88,7 +88,7 @@ async def _serving(local: LocalGateway, gateway: Gateway, tls: ssl.SSLContext) -
             listener.socket.close()
         gateway.abort_all()
         for backend in list(gateway.backends.keys()):
-            gateway.backends.remove(backend)
+            gateway.backends.release(gateway.backends.remove(backend))
         while gateway.connections or gateway.pool.idle or gateway.pool.active:
             await asyncio.sleep(0)
 
