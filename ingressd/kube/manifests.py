@@ -125,9 +125,9 @@ class ManifestSource:
         if old is not None:
             old.close()
 
-    def _on_paths(self, paths: Collection[str]) -> None:
-        concerning = [path for path in paths if self._found.concerns(path)]
-        if concerning:
+    def _on_paths(self, paths: Collection[str] | None) -> None:
+        concerning = [path for path in paths or () if self._found.concerns(path)]
+        if concerning or paths is None:
             self._touched.update(concerning)
             self._dirty.set()
 
