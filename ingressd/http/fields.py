@@ -54,32 +54,36 @@ _CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x
 _UNMISTAKABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
 
 _MAX_REMEMBERED_NAMES = 4096
-_request_kinds: dict[bytes, FieldKind] = {}
-_response_kinds: dict[bytes, FieldKind] = {}
+request_kinds: dict[bytes, FieldKind] = {}
+response_kinds: dict[bytes, FieldKind] = {}
+"""What the two functions below remember, for those who ask often: look here first."""
 
 
 def request_kind(name: bytes) -> FieldKind:
     """Kind of a request field by its name as spelled; remembers names, boundedly, because they repeat."""
-    kind = _request_kinds.get(name)
-    return _remember(_request_kinds, name, _classify_request(name)) if kind is None else kind
+    kind = request_kinds.get(name)
+    return _remember(request_kinds, name, _classify_request(name)) if kind is None else kind
 
 
 def response_kind(name: bytes) -> FieldKind:
     """Kind of a response field by its name as spelled."""
-    kind = _response_kinds.get(name)
-    return _remember(_response_kinds, name, _SPECIAL.get(name.lower(), FieldKind.END_TO_END)) if kind is None else kind
+    kind = response_kinds.get(name)
+    return _remember(response_kinds, name, _SPECIAL.get(name.lower(), FieldKind.END_TO_END)) if kind is None else kind
 
 
 def _classify_request(name: bytes) -> FieldKind:
     lower = name.lower()
     if _CLAIMED_BY_CLIENT.fullmatch(lower) or not _UNMISTAKABLE_NAME.fullmatch(lower):
         return FieldKind.DROPPED
+    if lower == b"trailer":  # announces what does not pass: see proxy/request_body
+        return FieldKind.DROPPED
     return _SPECIAL.get(lower, FieldKind.END_TO_END)
 
 
 def _remember(kinds: dict[bytes, FieldKind], name: bytes, kind: FieldKind) -> FieldKind:
-    if len(kinds) < _MAX_REMEMBERED_NAMES:
-        kinds[name] = kind
+    if len(kinds) >= _MAX_REMEMBERED_NAMES:
+        kinds.clear()  # or names that one client made up would stay for ever
+    kinds[name] = kind
     return kind
 
 

@@ -1,16 +1,19 @@
-"""Where a body ends (RFC 9112 §6-7). Bodies are counted and passed on; only chunk framing is taken apart and made anew."""
+"""Where a body ends (RFC 9112 §6-7).
+
+Bodies are counted and passed on; only chunk framing is taken apart and made anew.
+"""
 
 import re
 
 from ingressd.http.fields import may_be_trailer
 
-# RFC 9112 §7.1. No sign, no "0x", no space; 15 hexadecimal digits stay below 2**63. Extensions are read and not passed on.
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb"\"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*\""
+# RFC 9112 §7.1. No sign, no "0x", no space; 15 hexadecimal digits stay below 2**63. Extensions are read, not passed on.
 _CHUNK_LINE = re.compile(
-    rb"([0-9A-Fa-f]{1,15})"
-    rb"(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-    rb"(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|\"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*\"))?)*"
+    rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED)
 )
-_TRAILER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_TRAILER_LINE = re.compile(rb"(%b):[ \t]*([\t\x20-\x7e\x80-\xff]*)" % _TOKEN)
 _MAX_CHUNK_LINE_BYTES = 256  # a size and modest extensions; anything longer only costs us memory
 _MAX_TRAILER_BYTES = 8192
 

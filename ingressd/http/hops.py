@@ -1,6 +1,7 @@
 """The head for the next hop, written anew from what was understood of the one received."""
 
-from ingressd.http.head import RequestFields, ResponseFields
+from ingressd.http.head import RequestFields
+from ingressd.http.response import ResponseFields
 
 
 def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: bytes) -> bytes:
@@ -11,24 +12,26 @@ def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: b
     ) % (client, client, host_field, port, scheme, scheme, scheme)
 
 
-def request_head(*, method: bytes, target: bytes, host_field: bytes, fields: RequestFields, added: bytes) -> bytes:
+def request_head(
+    *, method: bytes, target: bytes, host_field: bytes, fields: RequestFields, minor: int, added: bytes
+) -> bytes:
     """The onward request head. Framing and connection fields come from ``fields``' meaning, never from its bytes.
 
-    ``added`` is our own field lines (forwarded fields, request id). They come last, after Connection had its say.
+    ``added`` is our own field lines (forwarded fields, request id). They come last, after Connection had its say. An
+    HTTP/1.0 client (``minor`` 0) can neither expect an interim response nor switch (RFC 9110 §10.1.1, §7.8).
     """
     head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b" % (method, target, host_field, fields.onward, added)
     if fields.chunked:
         head += b"Transfer-Encoding: chunked\r\n"
-        if fields.trailer:
-            head += b"Trailer: " + fields.trailer + b"\r\n"
     elif fields.content_length >= 0:
         head += b"Content-Length: %d\r\n" % fields.content_length
-    if fields.expects_continue:
-        head += b"Expect: 100-continue\r\n"
-    if fields.upgrade:
-        return head + b"Connection: upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n\r\n"
-    if fields.te_trailers:
-        return head + b"Connection: TE\r\nTE: trailers\r\n\r\n"
+    if minor:
+        if fields.expects_continue and fields.has_body:
+            head += b"Expect: 100-continue\r\n"
+        if fields.upgrade:
+            return head + b"Connection: upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n\r\n"
+        if fields.te_trailers:
+            return head + b"Connection: TE\r\nTE: trailers\r\n\r\n"
     return head + b"\r\n"
 
 

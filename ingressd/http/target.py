@@ -8,11 +8,12 @@ What policy sees is what the upstream gets. The path is normalised so:
 3. Doubled slashes are merged and dot segments removed (RFC 3986 §5.2.4); a path that climbs above ``/`` is refused.
 4. Refused: ``%00``, over-long UTF-8, and dot segments with path parameters (``/..;/``), which some servers resolve.
 
-A path with an encoded slash or backslash can be read in two ways. Such a path carries ``other_reading``; the caller must
-refuse it unless both readings meet the same route.
+A path with an encoded slash or backslash can be read in two ways. Such a path carries ``other_reading``; the caller
+must refuse it unless both readings meet the same route.
 """
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
 
 from ingressd.errors import BadRequest
@@ -22,8 +23,8 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _SLASHES = re.compile(r"/{2,}")
 _NOT_PLAIN = re.compile(r"[^\x21-\x7e]|\\")
 _DOT_WITH_PARAMETERS = re.compile(r"/\.\.?;")
-# Lead bytes C0 and C1, and E0/F0 followed by too small a byte, spell an ASCII or shorter character the long way.
-_OVERLONG = re.compile(r"%C[01]|%E0%[89]|%F0%8", re.IGNORECASE)
+# Lead bytes C0 and C1, and others followed by too small a byte, spell an ASCII or shorter character the long way.
+_OVERLONG = re.compile(r"%C[01]|%E0%[89]|%F0%8|%F8%8[0-7]|%FC%8[0-3]", re.IGNORECASE)
 _TWO_READINGS = re.compile(r"%2F|%5C", re.IGNORECASE)
 
 _HOST = re.compile(r"(?:([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)\.?|(\[[0-9A-Fa-f:.]+\]))(?::([0-9]{0,5}))?")
@@ -33,13 +34,25 @@ MAX_HOST_BYTES = 255 + 6  # a DNS name (RFC 1035 §2.3.4) and a port
 class Target(NamedTuple):
     """A checked target. ``path`` is normalised and begins with ``/``; ``query`` is ``""`` or begins with ``?``.
 
-    ``authority`` is set for the absolute form only and then replaces Host (RFC 9112 §3.2.2).
+    ``scheme`` and ``authority`` are set for the absolute form only; see ``names_host``.
     """
 
     path: str
     query: str
-    authority: str = ""
     other_reading: str = ""
+    scheme: str = ""
+    authority: str = ""
+
+    def names_host(self, host_field: str) -> bool:
+        """Whether a target in absolute form names the same host and port as Host does, as it must (RFC 9112 §3.2.2).
+
+        Raises:
+            BadRequest: ``bad_host`` when either is malformed.
+        """
+        default = "443" if self.scheme == "https" else "80"
+        host, port = split_host(self.authority)
+        other_host, other_port = split_host(host_field)
+        return host == other_host and (port or default) == (other_port or default)
 
 
 def parse_target(raw: str) -> Target:
@@ -65,7 +78,7 @@ def _parse_unusual(path: str, query: str) -> Target:
     other = ""
     if _TWO_READINGS.search(normal):
         other = normalise_path(_TWO_READINGS.sub("/", normal))
-    return Target(normal, _encode_odd(query), "", other)
+    return Target(normal, _encode_odd(query), other)
 
 
 def _parse_absolute(raw: str) -> Target:
@@ -80,7 +93,7 @@ def _parse_absolute(raw: str) -> Target:
         tail = "/" + tail
     path, mark, query = tail.partition("?")
     target = _parse_unusual(path, mark + query)
-    return target._replace(authority=authority)
+    return target._replace(scheme=scheme.lower(), authority=authority)
 
 
 def normalise_path(path: str) -> str:
@@ -138,10 +151,43 @@ def normalise_host(raw: str) -> str:
     Raises:
         BadRequest: ``bad_host`` when it is not ``uri-host [":" port]`` (RFC 9110 §7.2) as DNS or an IP literal allows.
     """
+    return split_host(raw)[0]
+
+
+def split_host(raw: str) -> tuple[str, str]:
+    """Host, as ``normalise_host`` has it, and port: digits without leading zeros, or "".
+
+    Raises:
+        BadRequest: ``bad_host``
+    """
     match = _HOST.fullmatch(raw) if len(raw) <= MAX_HOST_BYTES else None
     if match is None or ".." in raw:
         raise BadRequest("bad_host", "Host is not a name or address with an optional port (RFC 9110 §7.2)")
     name, address, port = match.groups()
-    if port and int(port) > 65535:
+    if address and not _is_ipv6(address[1:-1]):
+        raise BadRequest("bad_host", "what Host has in brackets is no IPv6 address (RFC 3986 §3.2.2)")
+    if not port:
+        return str(name or address).lower(), ""
+    if not 0 < int(port) <= 65535:
         raise BadRequest("bad_host", "the port in Host is out of range")
-    return str(name or address).lower()
+    return str(name or address).lower(), str(int(port))
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        IPv6Address(address)
+    except AddressValueError:
+        return False
+    return True
+
+
+_UNSAFE = re.compile(r"[^\x21-\x7e]|[#\\]")
+
+
+def rewritten_target(path: str, query: str) -> bytes:
+    """Origin form of a path made here, not received (it may bring a query of its own), and the request's query."""
+    path = path if path.startswith("/") else "/" + path
+    path = _UNSAFE.sub(lambda odd: "".join(f"%{byte:02X}" for byte in odd.group().encode()), path)
+    if query and "?" in path:
+        query = "&" + query[1:]
+    return (path + query).encode("latin-1")

@@ -1,7 +1,7 @@
 """A client connection: bytes to request heads, one exchange at a time, answers back in order.
 
-While idle it owns no parser, no buffer and no timer of its own (see ``proxy/timers``): thousands of idle clients are the
-normal case.
+While idle it owns no parser, no buffer and no timer of its own (see ``proxy/timers``): thousands of idle clients are
+the normal case.
 """
 
 from __future__ import annotations
@@ -12,15 +12,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from ingressd.errors import BadRequest
 from ingressd.http import hops
-from ingressd.http.head import (
-    RequestFields,
-    RequestHead,
-    has_bare_line_end,
-    read_request_fields,
-    read_request_line,
-)
-from ingressd.http.target import normalise_host, parse_target
+from ingressd.http.head import RequestFields, RequestHead
 from ingressd.proxy.forward import Forwarding
+from ingressd.proxy.records import record_own
+from ingressd.proxy.request_head import check_unfinished, read_request
 from ingressd.proxy.respond import own_response, status_of
 from ingressd.proxy.timers import NEVER
 
@@ -28,12 +23,12 @@ if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
     from ingressd.proxy.serving import LiveRoute
     from ingressd.proxy.tunnel import Tunnel
-    from ingressd.routing.snapshot import Route
 
 _HOLD_UPSTREAM = 1  # the endpoint cannot take the body now
 _HOLD_READ_AHEAD = 2  # the client is far enough ahead of the request being answered
-_UNREADABLE = RequestHead(b"GET", "/", "", 1, RequestFields())
-"""Stands for a request that could not be read when its refusal is worded."""
+_HOLD_LINGER = 4  # what a refused client still sends has cost enough
+_END = b"\r\n\r\n"
+_NOT_SEEN = 1 << 62  # more than any buffer holds
 
 
 class RequestSink(Protocol):
@@ -47,7 +42,11 @@ class RequestSink(Protocol):
 
 
 class Downstream(asyncio.Protocol):
-    """See the module's text. ``scheme`` and ``port`` are those of the listener it came in by."""
+    """See the module's text. ``scheme`` and ``port`` are those of the listener it came in by.
+
+    There is one deadline at a time, for what the connection waits for: a head, a body, the next request, or a client
+    that takes what was written. ``write_paused`` is true while that last one is overdue; no request is begun then.
+    """
 
     __slots__ = (
         "_buffer",
@@ -59,8 +58,8 @@ class Downstream(asyncio.Protocol):
         "_lingered",
         "_no_more",
         "_reading",
+        "_unsent",
         "_waiting_for_body",
-        "_write_paused",
         "client",
         "deadline",
         "exchange",
@@ -71,6 +70,7 @@ class Downstream(asyncio.Protocol):
         "tls_version",
         "transport",
         "wake_at",
+        "write_paused",
     )
 
     transport: asyncio.Transport
@@ -85,6 +85,7 @@ class Downstream(asyncio.Protocol):
         self.requests = 0
         self.deadline = NEVER
         self.wake_at = NEVER
+        self.write_paused = False
         self._buffer = b""
         self._held = 0
         self._reading = False
@@ -92,7 +93,7 @@ class Downstream(asyncio.Protocol):
         self._head_begun = False  # a head is incomplete, and its time is running
         self._no_more = False  # the client has half-closed
         self._lingered = 0
-        self._write_paused = False
+        self._unsent = _NOT_SEEN  # bytes in the write buffer when the client's time to take some began
         self._waiting_for_body = False
         self._forwarded = b""
         self._forwarded_host: bytes | None = None
@@ -124,6 +125,9 @@ class Downstream(asyncio.Protocol):
                 return True
             if self.exchange is not None:
                 self.abort()
+        elif self._buffer and self.write_paused:
+            self._no_more = True  # requests that wait for the client to read what it has asked for before
+            return True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -137,28 +141,31 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
 
     def pause_writing(self) -> None:
-        self._write_paused = True
-        self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
+        self.write_paused = True
+        self._await_reader()
         if self.exchange is not None:
             self.exchange.on_downstream_writable(False)
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        self.write_paused = False
+        if self._closing:
+            return  # what is left is still to be taken
         self.deadline = NEVER
         if self.exchange is not None:
             if self._waiting_for_body:
                 self.await_body()
             self.exchange.on_downstream_writable(True)
-        elif not self._closing:
+        else:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
+            self._read_requests()
 
     def on_deadline(self, now: float) -> None:
-        if self._closing or self._write_paused:
-            self.abort()
+        if self._closing or self.write_paused:
+            self._abort_unless_taking(now)
         elif self.exchange is not None:
             self.exchange.on_body_timeout()
-        elif self._buffer:
-            self._refuse(BadRequest("header_timeout", "the request head did not arrive in time"), _UNREADABLE)
+        elif self._has_begun_head:
+            self._refuse(BadRequest("header_timeout", "the request head did not arrive in time"), RequestHead())
         else:
             self._close()
 
@@ -173,121 +180,120 @@ class Downstream(asyncio.Protocol):
     def await_body(self) -> None:
         """The next body bytes are due."""
         self._waiting_for_body = True
-        if not self._write_paused:
+        if not self.write_paused:
             self.arm(monotonic() + self.gateway.limits.body_gap_s)
 
     def stop_waiting(self) -> None:
         """The request is read whole, or its reading is held back by us."""
         self._waiting_for_body = False
-        if not self._write_paused:
+        if not self.write_paused:
             self.deadline = NEVER
+
+    def _await_reader(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
+
+    def _abort_unless_taking(self, now: float) -> None:
+        """A slow reader is not a stuck one: as long as it takes something it gets more time."""
+        unsent = self.transport.get_write_buffer_size()
+        if 0 < unsent < self._unsent:
+            self._unsent = unsent
+            self.arm(now + self.gateway.limits.client_write_gap_s)
+        else:
+            self.abort()
 
     # -- reading requests
 
     def _read_requests(self) -> None:
-        """Read heads until one needs an endpoint, or the bytes are used up."""
+        """Read heads until one needs an endpoint, the client must read first, or the bytes are used up."""
         if self._reading:
             return
         self._reading = True
         try:
-            while self._buffer and self.exchange is None and not self._closing:
+            while self._buffer and self.exchange is None and not self._closing and not self.write_paused:
                 if not self._read_request():
                     break
         finally:
             self._reading = False
+        if self._held or len(self._buffer) > self.gateway.limits.pipelined_bytes:
+            self._hold(_HOLD_READ_AHEAD, len(self._buffer) > self.gateway.limits.pipelined_bytes)
+        if self.exchange is None and not self._closing and not self.write_paused:
+            if self._no_more:
+                self._close()
+            elif self.gateway.draining:
+                self.close_when_idle()
 
     def _read_request(self) -> bool:
         """Take one request from the buffer; False when its head is not complete yet."""
         data = self._buffer
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            self._await_head(data)
-            return False
-        if data.startswith(b"\r\n"):
-            self._buffer = data[2:]  # RFC 9112 §2.2: an empty line before a request line is forgiven
-            return True
-        self._buffer = b""
+        request = RequestHead()
         try:
-            request, other_reading = self._parse(data, end)
+            if data.startswith(b"\r\n") and len(data) > 2:
+                data = data[2:]  # RFC 9112 §2.2: one empty line before a request line is forgiven
+                if data.startswith(b"\r\n"):
+                    raise BadRequest("bad_request_line", "more than one empty line before it")
+            end = data.find(_END)
+            if end < 0:
+                check_unfinished(data, self.gateway.limits)
+                self._await_head()
+                return False
+            self._buffer = b""
+            other_reading = read_request(data, end, self.gateway.limits, request)
         except BadRequest as error:
-            self._refuse(error, _UNREADABLE)
+            self._refuse(error, request)
             return True
+        self._head_begun = False
         self.requests += 1
         self._serve(request, other_reading, data[end + 4 :])
         return True
 
-    def _parse(self, data: bytes, end: int) -> tuple[RequestHead, str]:
-        limits = self.gateway.limits
-        line_end = data.find(b"\r\n", 0, end + 2)
-        if line_end > limits.request_line_bytes:
-            raise BadRequest("request_line_too_long", f"more than {limits.request_line_bytes} bytes")
-        if end - line_end > limits.header_bytes:
-            raise BadRequest("header_too_large", f"more than {limits.header_bytes} bytes")
-        method, raw_target, minor = read_request_line(data[:line_end])
-        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
-        if method == b"CONNECT" or method == b"TRACE":
-            raise BadRequest("method_not_allowed", "neither a tunnel nor a mirror (RFC 9110 §9.3.6, §9.3.8)")
-        target = parse_target(raw_target.decode("latin-1"))
-        if minor == 0 and fields.chunked:
-            raise BadRequest("bad_transfer_encoding", "Transfer-Encoding in an HTTP/1.0 request (RFC 9112 §6.1)")
-        if fields.host_field is None and minor == 1:
-            raise BadRequest("bad_host", "no Host field (RFC 9112 §3.2)")
-        if target.authority and normalise_host(target.authority) != fields.host:
-            raise BadRequest("bad_host", "Host is not the authority of the target (RFC 9112 §3.2.2)")
-        return RequestHead(method, target.path, target.query, minor, fields), target.other_reading
+    @property
+    def _has_begun_head(self) -> bool:
+        return self._buffer not in (b"", b"\r\n")  # some clients end a body with one CRLF too many
 
-    def _await_head(self, data: bytes) -> None:
-        limits = self.gateway.limits
-        newline = data.find(b"\r\n")
-        if len(data) > limits.request_line_bytes and (newline < 0 or newline > limits.request_line_bytes):
-            self._refuse(BadRequest("request_line_too_long", "no end of the request line in sight"), _UNREADABLE)
-        elif len(data) - newline > limits.header_bytes:
-            self._refuse(BadRequest("header_too_large", "no end of the header in sight"), _UNREADABLE)
-        elif has_bare_line_end(data):
-            self._refuse(BadRequest("bad_line_end", "a CR or LF alone (RFC 9112 §2.2)"), _UNREADABLE)
-        elif not self._head_begun:
+    def _await_head(self) -> None:
+        if not self._head_begun and self._has_begun_head:
             self._head_begun = True  # further bytes of this head buy no further time
-            self.arm(monotonic() + limits.header_s)
+            self.arm(monotonic() + self.gateway.limits.header_s)
 
     def _serve(self, request: RequestHead, other_reading: str, rest: bytes) -> None:
         fields = request.fields
         state = self.gateway.state
-        self._head_begun = False
         route = state.find(fields.host, request.path)
-        has_body = fields.chunked or fields.content_length > 0
         if other_reading and state.find(fields.host, other_reading) is not route:
             self._refuse(BadRequest("ambiguous_path", "an encoded slash would lead another server elsewhere"), request)
         elif 0 < route.max_body_bytes < fields.content_length:
             self._refuse(BadRequest("body_too_large", f"more than {route.max_body_bytes} bytes"), request, route)
         elif route.backend is None:
-            self._answer(route, request, rest, has_body)
+            self._answer(route, request, rest)
         else:
             self.deadline = NEVER
             forwarding = Forwarding(self, request, route, route.backend)
             self.exchange = forwarding
             forwarding.start(rest)
 
-    def _answer(self, route: LiveRoute, request: RequestHead, rest: bytes, has_body: bool) -> None:
+    def _answer(self, route: LiveRoute, request: RequestHead, rest: bytes) -> None:
         """A route without a backend answers by itself; a body nobody reads ends the connection."""
-        close = has_body or not self.may_keep_alive(request)
+        self._buffer = rest
+        close = request.fields.has_body or not self.may_keep_alive(request)
         self._write_own(route.route.status, request, close)
-        self._count(route, request, route.route.status)
+        record_own(self, route, request, route.route.status)
         if close:
-            self._close_lingering() if has_body else self._close()
-        else:
-            self._buffer = rest
+            self._close(linger=request.fields.has_body or bool(rest))
+        elif not self.write_paused:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
 
     def may_keep_alive(self, request: RequestHead) -> bool:
         """Whether the connection may go on after ``request`` (RFC 9112 §9.3)."""
-        if request.fields.close or self.gateway.draining or self.last_request:
+        if request.fields.close or self.gateway.draining or self._is_last_request():
             return False
         return request.minor == 1 or request.fields.keep_alive
 
-    @property
-    def last_request(self) -> bool:
-        """Whether this connection has had its share of requests, or cannot get more."""
-        return self._no_more or self.requests >= self.gateway.limits.requests_per_connection
+    def _is_last_request(self) -> bool:
+        """Whether this connection has had its share of requests, or no other one can follow."""
+        if self.requests >= self.gateway.limits.requests_per_connection:
+            return True
+        return self._no_more and _END not in self._buffer
 
     # -- what an exchange asks of its client connection
 
@@ -307,17 +313,18 @@ class Downstream(asyncio.Protocol):
 
     def read_ahead(self, data: bytes) -> None:
         """Bytes after the request under way: kept, boundedly, for when it is answered."""
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         if len(self._buffer) > self.gateway.limits.pipelined_bytes:
             self._hold(_HOLD_READ_AHEAD, True)
-
-    @property
-    def has_read_ahead(self) -> bool:
-        return bool(self._buffer)
 
     def no_more_requests(self) -> None:
         """The client has half-closed: what it sent is answered, then the connection ends."""
         self._no_more = True
+
+    @property
+    def is_half_closed(self) -> bool:
+        """Whether the client will send nothing more."""
+        return self._no_more
 
     def forwarded_fields(self, fields: RequestFields) -> bytes:
         """Our X-Forwarded-* lines; the same for all requests of a connection as long as Host stays the same."""
@@ -347,79 +354,77 @@ class Downstream(asyncio.Protocol):
             data, self._buffer = self._buffer, b""
             self._hold(_HOLD_READ_AHEAD, False)
             tunnel.on_downstream_data(data)
+        if self._no_more:
+            tunnel.on_downstream_eof()
 
     def on_tunnel_done(self) -> None:
         self.exchange = None
-        self._close()
+        if not self._closing:
+            self._close()
 
-    def reply(self, status: int, request: RequestHead, *, close: bool, reason: str) -> None:
-        """Answer in the endpoint's stead; the exchange has ended."""
-        unread = self._ends_unread()
+    def reply(self, status: int, request: RequestHead, *, close: bool, unread: bool, reason: str) -> None:
+        """Answer in the endpoint's stead; the exchange has ended. ``unread`` as in ``on_exchange_done``."""
         self.gateway.stats.rejected(reason)
         self._write_own(status, request, close)
-        self._exchange_over(close=close, linger=unread)
+        self.on_exchange_done(close=close, unread=unread)
 
     def on_exchange_done(self, *, close: bool, unread: bool) -> None:
         """The response is written. ``unread``: the client may still be sending a body that nobody reads."""
-        self._exchange_over(close=close, linger=unread)
-
-    def _ends_unread(self) -> bool:
-        return isinstance(self.exchange, Forwarding) and not self.exchange.body_done
-
-    def _exchange_over(self, *, close: bool, linger: bool) -> None:
         self.exchange = None
         self._waiting_for_body = False
         if self._held:
-            self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD, False)
+            self._hold(_HOLD_UPSTREAM, False)
         if close:
-            self._close_lingering() if linger else self._close()
+            self._close(linger=unread or bool(self._buffer))
             return
-        if not self._write_paused:
+        if not self.write_paused:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
-        if self._buffer:
-            self._read_requests()
+        self._read_requests()
 
     # -- refusing and closing
 
     def _refuse(self, error: BadRequest, request: RequestHead, route: LiveRoute | None = None) -> None:
         status = status_of(error)
         self.gateway.stats.rejected(error.reason)
-        self._count(route or self.gateway.state.fallback, request, status)
+        record_own(self, route or self.gateway.state.fallback, request, status)
         self._write_own(status, request, close=True)
-        self._close_lingering()
+        self._close(linger=True)
 
     def _write_own(self, status: int, request: RequestHead, close: bool) -> None:
         self.transport.write(
             own_response(
                 status,
                 date=self.gateway.date,
-                html=request.fields.accepts_html,
+                accept=request.fields.accept,
                 head_only=request.method == b"HEAD",
                 close=close,
                 keep_alive=request.minor == 0 and not close,
             )
         )
 
-    def _close(self) -> None:
-        self._closing = True
-        self._buffer = b""
-        self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
-        self.transport.close()
+    def _close(self, *, linger: bool = False) -> None:
+        """Close when all is sent. ``linger`` when the client may still be sending.
 
-    def _close_lingering(self) -> None:
-        """Close so that the answer arrives: a reset for unread bytes would overtake it (RFC 9112 §9.6)."""
-        if not self.transport.can_write_eof():
-            self._close()
-            return
+        Then it is told that this was all, and what it sends is read and dropped for a while: a reset for unread bytes
+        would overtake the answer (RFC 9112 §9.6).
+        """
         self._closing = True
         self._buffer = b""
-        self.transport.write_eof()
-        self.arm(monotonic() + self.gateway.limits.linger_s)
+        self._unsent = _NOT_SEEN
+        limits = self.gateway.limits
+        if self._held:
+            self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD, False)
+        if linger and not self._no_more and not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.arm(monotonic() + limits.linger_s)
+        else:
+            self.transport.close()
+            self.arm(monotonic() + limits.client_write_gap_s)
 
     def _linger(self, received: int) -> None:
         self._lingered += received
         if self._lingered > self.gateway.limits.linger_bytes:
-            self.abort()
+            self._hold(_HOLD_LINGER, True)
 
     def abort(self) -> None:
         """Cut the connection: an answer under way must not look complete."""
@@ -428,67 +433,5 @@ class Downstream(asyncio.Protocol):
 
     def close_when_idle(self) -> None:
         """Part of draining: nothing is under way and nothing was begun, so nothing is lost."""
-        if self.exchange is None and not self._buffer and not self._closing:
+        if self.exchange is None and not self._has_begun_head and not self._closing:
             self._close()
-
-    # -- seen from outside
-
-    def _count(self, route: LiveRoute, request: RequestHead, status: int) -> None:
-        """Count and log an answer that needed no endpoint."""
-        route.stats.observe(request.method, status, 0.0, -1.0, 0, 0)
-        if self.gateway.log.is_on:
-            self._log(request, request.fields.request_id, status, route.route, 0, 0, 0.0, None, None, 0)
-
-    def log_exchange(self, forwarding: Forwarding, duration_s: float, upstream_s: float) -> None:
-        """One access record of an exchange that met an endpoint."""
-        if self.gateway.log.is_on:
-            endpoint = forwarding.endpoint
-            self._log(
-                forwarding.request,
-                forwarding.request_id,
-                forwarding.status,
-                forwarding.route.route,
-                forwarding.bytes_in,
-                forwarding.bytes_out,
-                duration_s,
-                endpoint.label if endpoint is not None else None,
-                upstream_s if endpoint is not None else None,
-                forwarding.attempts,
-            )
-
-    def _log(
-        self,
-        request: RequestHead,
-        request_id: bytes,
-        status: int,
-        route: Route,
-        bytes_in: int,
-        bytes_out: int,
-        duration_s: float,
-        upstream: str | None,
-        upstream_s: float | None,
-        attempts: int,
-    ) -> None:
-        fields = request.fields
-        self.gateway.log.record(
-            self.client,
-            request_id.decode("ascii"),
-            request.method,
-            fields.host_field or b"",
-            (request.path + request.query).encode("latin-1"),
-            "HTTP/1.1" if request.minor else "HTTP/1.0",
-            status,
-            bytes_in,
-            bytes_out,
-            round(duration_s, 6),
-            upstream,
-            upstream_s if upstream_s is None else round(upstream_s, 6),
-            attempts,
-            route.namespace,
-            route.ingress,
-            route.service,
-            route.path,
-            self.tls_version,
-            fields.agent,
-            fields.referer,
-        )

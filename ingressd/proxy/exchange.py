@@ -57,6 +57,7 @@ class Verdict(Enum):
 
 # RFC 9110 §9.2.2: sending it twice means the same as sending it once.
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
+_UNANSWERED = frozenset(("closed_before_response",))
 
 
 class Exchange:
@@ -77,14 +78,17 @@ class Exchange:
     def decide(self, error: UpstreamError, *, max_attempts: int) -> Verdict:
         """Decide about a failed attempt.
 
-        Once a response byte went to the client it is too late for anything but an abort. A request that was never
-        written may always go to the next endpoint; one that was written only if doing it twice does no harm
-        (RFC 9110 §9.2.2, RFC 9112 §9.3.1) and its body is still at hand.
+        Once a response head went to the client it is too late for anything but an abort. A request that was never
+        written may always go to the next endpoint. One that was written may only when its connection ended without a
+        byte of an answer, doing it twice does no harm (RFC 9110 §9.2.2, RFC 9112 §9.3.1) and its body is at hand. An
+        endpoint that is slow or answers nonsense may be at work on it: asking the next one would multiply that work.
         """
         if self.state in (State.RESPONDING, State.TUNNELLING, State.ENDED):
             return Verdict.ABORT
         if self.attempts >= max_attempts or error.reason == "no_endpoints":
             return Verdict.REPLY
-        if error.before_send or (self.idempotent and self.replayable):
+        if error.before_send:
+            return Verdict.RETRY
+        if error.reason in _UNANSWERED and self.idempotent and self.replayable:
             return Verdict.RETRY
         return Verdict.REPLY

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from ingressd.errors import BadRequest, ProxyError, UpstreamError
 from ingressd.http import hops
-from ingressd.http.framing import ChunkReader, FramingError, encode_chunk, encode_end
-from ingressd.http.head import RequestHead, ResponseFields
+from ingressd.http.framing import encode_chunk, encode_end
+from ingressd.http.head import RequestHead
+from ingressd.http.response import ResponseFields
+from ingressd.http.target import rewritten_target
 from ingressd.policy.rewrite import rewrite_path
 from ingressd.proxy.exchange import Exchange, Happening, State, Verdict
 from ingressd.proxy.pool import LiveEndpoint
+from ingressd.proxy.records import record_exchange
+from ingressd.proxy.request_body import RequestBody
 from ingressd.proxy.respond import status_of
 from ingressd.proxy.serving import LiveBackend, LiveRoute
 from ingressd.proxy.timers import NEVER
@@ -34,12 +38,10 @@ class Forwarding(Exchange):
 
     __slots__ = (
         "_body",
-        "_body_chunks",
-        "_body_left",
         "_chunk_response",
+        "_expects",
         "_head",
-        "_kept_bytes",
-        "_may_switch",
+        "_offered",
         "_out_head",
         "_tried",
         "backend",
@@ -79,18 +81,20 @@ class Forwarding(Exchange):
         self._head = b""  # the onward request head, the same for every attempt
         self._out_head = b""  # a response head that waits for the first body bytes
         self._chunk_response = False
-        self._may_switch = bool(fields.upgrade) and request.minor == 1
-        self._body: list[bytes] = []  # framed body bytes that an attempt would have to send again
-        self._kept_bytes = 0
-        self._body_chunks = ChunkReader() if fields.chunked else None
-        self._body_left = max(fields.content_length, 0)
+        self._offered = fields.upgrade if request.minor else b""
+        self._body: RequestBody | None = None
+        self._expects = False  # the client holds its body back until the endpoint has said something
+        if fields.has_body:
+            max_bytes, max_kept_bytes = route.max_body_bytes, self.gateway.limits.replay_bytes
+            self._body = RequestBody(fields, max_bytes=max_bytes, max_kept_bytes=max_kept_bytes)
+            self._expects = fields.expects_continue and request.minor == 1
 
     # -- the request
 
     @property
     def body_done(self) -> bool:
         """Whether the last byte of the request was read."""
-        return not self._body_left and self._body_chunks is None
+        return self._body is None or self._body.done
 
     def start(self, rest: bytes) -> None:
         """Begin; ``rest`` is what the client sent after the head."""
@@ -98,22 +102,26 @@ class Forwarding(Exchange):
         self._head = self._onward_head()
         if rest:
             self._take(rest)
-            if self.state is State.ENDED:
-                return
-        self._attempt()
+        if self.state is State.ENDED:
+            return
+        if self.down.is_half_closed and not self.body_done:
+            self._abort()  # the rest of the body will never come
+        else:
+            self._attempt()
 
     def _onward_head(self) -> bytes:
         request, rewrite = self.request, self.route.rewrite
-        path = request.path
+        target = (request.path + request.query).encode("latin-1")
         added = b"X-Request-ID: " + self.request_id + b"\r\n" + self.down.forwarded_fields(request.fields)
         if rewrite is not None:
-            path = rewrite_path(rewrite, path)
-            added += b"X-Original-URI: " + (request.path + request.query).encode("latin-1") + b"\r\n"
+            added += b"X-Original-URI: " + target + b"\r\n"
+            target = rewritten_target(rewrite_path(rewrite, request.path), request.query)
         return hops.request_head(
             method=request.method,
-            target=(path + request.query).encode("latin-1"),
+            target=target,
             host_field=request.fields.host_field or self.down.local_authority(),
             fields=request.fields,
+            minor=request.minor,
             added=added,
         )
 
@@ -126,11 +134,13 @@ class Forwarding(Exchange):
         self._tried.append(endpoint)
         self.endpoint = endpoint
         self.upstream_started = monotonic()
-        connection = self.gateway.pool.lease(endpoint)
+        # What closed one idle connection may have closed them all: a second attempt gets a new one.
+        connection = self.gateway.pool.lease(endpoint, fresh=self.attempts > 1)
         if connection is not None:
             self._send(connection)
             return
         if not self.body_done:
+            self.down.stop_waiting()
             self.down.hold_reading(True)
         self.gateway.spawn(self._connect(endpoint))
 
@@ -145,8 +155,8 @@ class Forwarding(Exchange):
         if self.state is not State.CONNECTING:
             # The client left meanwhile; the next request may have the connection.
             self._give_back(endpoint, connection)
-        elif connection.closed:
-            self.gateway.pool.release(endpoint, None, reusable=False)
+        elif not connection.is_open():
+            self._give_back(endpoint, connection)
             self.on_upstream_failed(
                 UpstreamError("connect_failed", f"{endpoint.label} closed at once", before_send=True)
             )
@@ -155,7 +165,7 @@ class Forwarding(Exchange):
 
     def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection) -> None:
         limit = self.gateway.limits.upstream_requests_per_connection
-        reusable = connection.reusable and not connection.closed and connection.requests < limit
+        reusable = connection.reusable and connection.is_open() and connection.requests < limit
         if self.gateway.pool.release(endpoint, connection, reusable=reusable):
             connection.rest()
         elif not connection.closed:
@@ -164,82 +174,71 @@ class Forwarding(Exchange):
     def _send(self, connection: UpstreamConnection) -> None:
         self.up = connection
         self.move(Happening.LEASED)
-        route = self.route
-        connection.begin(
-            self, self.request.method, switchable=self._may_switch, read_s=route.read_s, send_s=route.send_s
-        )
-        if self._body:
-            connection.transport.write(self._head + b"".join(self._body))
-            self._drop_body_if_large()
-        else:
+        route, body, down = self.route, self._body, self.down
+        connection.begin(self, self.request.method, upgrade=self._offered, read_s=route.read_s, send_s=route.send_s)
+        if down.write_paused:
+            connection.hold_reading(True)
+        if body is None:
             connection.transport.write(self._head)
-        if self.body_done:
+            connection.await_response()
+            return
+        down.hold_reading(False)  # before writing, which may hold it again
+        connection.transport.write(self._head + b"".join(body.kept or ()))
+        body.forget_if_large()
+        self.replayable = body.kept is not None
+        self._await_next(connection, body)
+
+    def _await_next(self, connection: UpstreamConnection, body: RequestBody) -> None:
+        """Somebody's turn has come: the endpoint's to take what is written or to answer, or the client's to go on."""
+        if connection.write_paused:
+            self.down.stop_waiting()
+        elif body.done or self._expects:
+            self.down.stop_waiting()
             connection.await_response()
         else:
-            self.down.hold_reading(False)
             self.down.await_body()
 
     def on_downstream_data(self, data: bytes) -> None:
         """More bytes from the client: body, or the requests after this one."""
-        body = self._take(data)
-        up = self.up
-        if up is None or self.state is State.ENDED:
+        body = self._body
+        if body is None or body.done:
+            self.down.read_ahead(data)
             return
-        if body:
-            up.transport.write(body)
-            self._drop_body_if_large()
-        if self.body_done:
-            self.down.stop_waiting()
-            up.await_response()
-        else:
-            self.down.await_body()
+        framed = self._take(data)
+        up = self.up
+        if up is None:
+            return
+        if self._expects:
+            self._stop_expecting(up)
+        if framed:
+            up.transport.write(framed)
+            body.forget_if_large()
+            self.replayable = body.kept is not None
+        self._await_next(up, body)
 
     def _take(self, data: bytes) -> bytes:
-        """Split body from what follows it; returns body bytes framed for the upstream and keeps them for a retry."""
-        if self.body_done:
+        """Body bytes of ``data``, framed for the endpoint; what follows the body is read ahead."""
+        body = self._body
+        if body is None:
             self.down.read_ahead(data)
             return b""
-        if self._body_chunks is not None:
-            framed = self._take_chunks(self._body_chunks, data)
-        elif len(data) <= self._body_left:
-            framed = data
-            self._body_left -= len(data)
-            self.bytes_in += len(data)
-        else:
-            framed = data[: self._body_left]
-            self.down.read_ahead(data[self._body_left :])
-            self.bytes_in += self._body_left
-            self._body_left = 0
-        if framed and self.replayable:
-            self._body.append(framed)
-            self._kept_bytes += len(framed)
-        return framed
-
-    def _take_chunks(self, chunks: ChunkReader, data: bytes) -> bytes:
         try:
-            payload = chunks.feed(data)
-        except FramingError as error:
-            self._refuse(BadRequest("bad_chunk", str(error)))
+            framed = body.take(data)
+        except BadRequest as error:
+            self.bytes_in = body.bytes_in
+            self._refuse(error)
             return b""
-        framed = b""
-        if payload:
-            self.bytes_in += sum(map(len, payload))
-            if self.bytes_in > self.route.max_body_bytes > 0:
-                self._refuse(BadRequest("body_too_large", f"more than {self.route.max_body_bytes} bytes"))
-                return b""
-            framed = encode_chunk(payload)
-        if chunks.done:
-            self._body_chunks = None
-            framed += encode_end(chunks.trailers)
-            if chunks.rest:
-                self.down.read_ahead(chunks.rest)
+        self.bytes_in = body.bytes_in
+        if body.rest:
+            rest, body.rest = body.rest, b""
+            self.down.read_ahead(rest)
         return framed
 
-    def _drop_body_if_large(self) -> None:
-        if self._kept_bytes > self.gateway.limits.replay_bytes:
-            self.replayable = False
-            self._body = []
-            self._kept_bytes = 0
+    def _stop_expecting(self, up: UpstreamConnection) -> None:
+        """The client sends its body after all; the endpoint's time to answer begins when it has it."""
+        self._expects = False
+        if not up.write_paused:
+            up.deadline = NEVER
 
     # -- what an attempt can come to
 
@@ -274,9 +273,12 @@ class Forwarding(Exchange):
         self.move(Happening.REPLIED)
         self.close_after = not self.body_done or not self._may_keep_alive()
         self._end()
-        self.down.reply(self.status, self.request, close=self.close_after, reason=error.reason)
+        self.down.reply(
+            self.status, self.request, close=self.close_after, unread=not self.body_done, reason=error.reason
+        )
 
     def _abort(self) -> None:
+        self._let_go()
         self.status = self.status or CLIENT_GONE
         self.move(Happening.ABORTED)
         self._end()
@@ -294,7 +296,6 @@ class Forwarding(Exchange):
     def on_downstream_eof(self) -> bool:
         """The client has half-closed. True keeps its connection open for the answer (RFC 9112 §9.6)."""
         if self.body_done:
-            self.close_after = True
             self.down.no_more_requests()
             return True
         return False
@@ -312,13 +313,16 @@ class Forwarding(Exchange):
 
     def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None:
         """1xx other than 101: relayed to clients that can take it (RFC 9110 §15.2)."""
-        if self.request.minor == 0 or (status == 100 and not self.request.fields.expects_continue):
-            return
-        self.down.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields.onward))
+        if status == 100:
+            if not self._expects or self.up is None:
+                return
+            self._stop_expecting(self.up)
+            self.down.await_body()
+        if self.request.minor:
+            self.down.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields.onward))
 
     def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None:
         """A final head: word ours; it is written together with the first body bytes."""
-        self.move(Happening.HEAD)
         self.status = status
         request = self.request
         line = b""
@@ -344,42 +348,41 @@ class Forwarding(Exchange):
         )
 
     def _may_keep_alive(self) -> bool:
-        fields, down = self.request.fields, self.down
-        if fields.close or self.gateway.draining or down.last_request or self.close_after:
-            return False
-        if self._may_switch:
-            return not down.has_read_ahead  # bytes after an upgrade request are never read as a request
-        return self.request.minor == 1 or fields.keep_alive
+        # Bytes after a request to switch protocols may be in another protocol: never read as a request.
+        return not self.close_after and not self._offered and self.down.may_keep_alive(self.request)
+
+    def _take_out_head(self) -> bytes:
+        """The response's head, to be written now."""
+        head, self._out_head = self._out_head, b""
+        self.move(Happening.HEAD)
+        return head
 
     def on_response_body(self, data: bytes) -> None:
         """Body bytes as read, without framing."""
         self.bytes_out += len(data)
         if self._chunk_response:
             data = encode_chunk([data])
-        head = self._out_head
-        if head:
-            self._out_head = b""
-            data = head + data
+        if self._out_head:
+            data = self._take_out_head() + data
         self.down.transport.write(data)
 
     def on_response_read(self) -> None:
         """The read that brought the head is used up: do not keep the head waiting for a body that is not there yet."""
         if self._out_head:
-            self.down.transport.write(self._out_head)
-            self._out_head = b""
+            self.down.transport.write(self._take_out_head())
 
     def on_response_end(self, trailers: bytes) -> None:
         """The last byte was read: the connection may serve another request."""
-        tail = self._out_head
+        tail = self._take_out_head() if self._out_head else b""
         if self._chunk_response:
             tail += encode_end(trailers if self.request.fields.te_trailers else b"")
         if tail:
-            self._out_head = b""
             self.down.transport.write(tail)
         self.move(Happening.COMPLETE)
         connection, self.up = self.up, None
         if connection is not None and self.endpoint is not None:
-            connection.reusable = connection.reusable and self.body_done
+            if self._body is not None and (not self._body.done or connection.has_unsent()):
+                connection.reusable = False
             self._give_back(self.endpoint, connection)
         self._end()
         self.down.on_exchange_done(close=self.close_after, unread=not self.body_done)
@@ -398,9 +401,13 @@ class Forwarding(Exchange):
         self.down.begin_tunnel(tunnel)
 
     def end_tunnel(self) -> None:
-        """Both ways of the tunnel are closed."""
+        """The tunnel is closed: what was said in it still arrives."""
         self.move(Happening.COMPLETE)
-        self._let_go()
+        connection, self.up = self.up, None
+        if connection is not None and self.endpoint is not None:
+            self.gateway.pool.release(self.endpoint, None, reusable=False)
+            if not connection.closed:
+                connection.finish()
         self._end()
         self.down.on_tunnel_done()
 
@@ -415,34 +422,29 @@ class Forwarding(Exchange):
     def on_upstream_writable(self, writable: bool) -> None:
         """The endpoint cannot keep up with the request body, or can again."""
         self.down.hold_reading(not writable)
-        if writable and self.up is not None:
-            if self.body_done:
-                self.up.await_response()
-            else:
-                self.down.await_body()
-        elif not writable:
+        if not writable:
             self.down.stop_waiting()
+        elif self.up is not None and self._body is not None:
+            self._await_next(self.up, self._body)
 
     def on_downstream_writable(self, writable: bool) -> None:
         """The client cannot keep up with the response, or can again."""
         up = self.up
-        if up is None or up.closed:
+        if up is None:
+            return
+        up.hold_reading(not writable)
+        if up.write_paused:
             return
         if writable:
-            up.transport.resume_reading()
             up.await_response()
         else:
-            up.transport.pause_reading()
-            up.arm(NEVER)
+            up.deadline = NEVER
 
     # -- the end
 
     def _end(self) -> None:
         """Count and log; happens exactly once in every exchange."""
-        gateway, request, route = self.gateway, self.request, self.route
-        gateway.active -= 1
+        self.gateway.active -= 1
         now = monotonic()
-        duration_s = now - self.started
         upstream_s = now - self.upstream_started if self.upstream_started else -1.0
-        route.stats.observe(request.method, self.status, duration_s, upstream_s, self.bytes_in, self.bytes_out)
-        self.down.log_exchange(self, duration_s, upstream_s)
+        record_exchange(self, now - self.started, upstream_s)

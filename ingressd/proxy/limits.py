@@ -19,9 +19,9 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     keep_alive_s: float = 75.0
     header_s: float = 60.0
     body_gap_s: float = 60.0  # between two reads of a request body
-    client_write_gap_s: float = 60.0  # without a byte taken by a client that has bytes waiting
+    client_write_gap_s: float = 60.0  # without a byte taken by a client for which more is waiting than we buffer
     linger_s: float = 5.0  # after a refusal, so that the client can read it before the connection is reset
-    linger_bytes: int = 1 << 20
+    linger_bytes: int = 1 << 24  # some clients send all of a body before they look; after this they have to wait
     attempts: int = 3  # of one request, all endpoints together
     interim_responses: int = 16  # 1xx before one final response
     tls_handshake_s: float = 15.0

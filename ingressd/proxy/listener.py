@@ -134,7 +134,7 @@ class _TlsCounter:
             gateway.stats.rejected(f"tls_{failure}")
 
     def plain_http(self, data: bytes) -> bytes:
-        return own_response(400, date=self._gateway.date, html=False, head_only=False, close=True)
+        return own_response(400, date=self._gateway.date, accept=b"", head_only=False, close=True)
 
 
 async def serve(gateway: Gateway, listeners: Sequence[Listener], tls: ssl.SSLContext) -> list[asyncio.Server]:

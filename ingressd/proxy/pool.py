@@ -70,11 +70,11 @@ class Pool:
         self.idle -= len(unwanted)
         return unwanted
 
-    def lease(self, live: LiveEndpoint) -> UpstreamConnection | None:
-        """The warmest idle connection to ``live``, or None: open one and say ``opened``."""
+    def lease(self, live: LiveEndpoint, *, fresh: bool = False) -> UpstreamConnection | None:
+        """The warmest idle connection to ``live``. None: open one, the lease is taken (always so when ``fresh``)."""
         self.active += 1
         live.active += 1
-        if not live.idle:
+        if fresh or not live.idle:
             return None
         self.idle -= 1
         return live.idle.popitem()[0]

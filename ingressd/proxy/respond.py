@@ -1,6 +1,7 @@
 """The only place that chooses an error status and words an answer of our own."""
 
 from ingressd.errors import BadRequest, ProxyError, UpstreamError
+from ingressd.http.accept import prefers_html
 
 # RFC 9110 §15. Only reasons that do not answer 400 (client) or 502 (endpoint).
 _STATUS_OF_BAD_REQUEST = {
@@ -52,21 +53,26 @@ def status_of(error: ProxyError) -> int:
     return 500
 
 
-def own_response(
-    status: int, *, date: bytes, html: bool, head_only: bool, close: bool, keep_alive: bool = False, extra: bytes = b""
-) -> bytes:
-    """A whole response of ours. ``extra`` is field lines with CRLF; ``head_only`` is for HEAD (RFC 9110 §9.3.2).
+# RFC 9110 §15.5.6 requires it. What an endpoint allows we do not know; these are what we pass on.
+_ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
-    ``close`` announces the end of the connection, ``keep_alive`` confirms it to an HTTP/1.0 client. The body names the
-    status and nothing about us.
+
+def own_response(
+    status: int, *, date: bytes, accept: bytes, head_only: bool, close: bool, keep_alive: bool = False
+) -> bytes:
+    """A whole response of ours. ``accept`` is the client's Accept; ``head_only`` is for HEAD (RFC 9110 §9.3.2).
+
+    ``close`` announces the end of the connection, ``keep_alive`` confirms its going on to an HTTP/1.0 client. The body
+    names the status and nothing about us.
     """
     phrase = _PHRASES.get(status, b"Error")
-    if html:
+    if prefers_html(accept):
         body = b"<!doctype html><title>%d %b</title><h1>%d %b</h1>\n" % (status, phrase, status, phrase)
         kind = b"text/html; charset=utf-8"
     else:
         body = b"%d %b\n" % (status, phrase)
         kind = b"text/plain; charset=utf-8"
+    extra = _ALLOW if status == 405 else b""
     connection = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if keep_alive else b""
     head = (
         b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"

@@ -4,7 +4,10 @@ Whoever has a deadline writes it into its ``deadline`` and calls ``schedule`` on
 wake-up. The wheel wakes an item at its slot; a deadline that has moved on since just moves the item to a later slot.
 """
 
+import logging
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 NEVER = float("inf")
 TICK_S = 0.25
@@ -54,9 +57,19 @@ class TimerWheel:
         """Wake everything that is due."""
         while self._turned_to < int(now / TICK_S):
             self._turned_to += 1
-            for item in self._slots.pop(self._turned_to, ()):
-                item.wake_at = NEVER
-                if item.deadline <= now:
-                    item.on_deadline(now)
-                else:
-                    self.schedule(item)
+            slot = self._slots.get(self._turned_to)
+            if slot is not None:
+                self._wake(slot, now)
+                del self._slots[self._turned_to]
+
+    def _wake(self, slot: set[Timed], now: float) -> None:
+        while slot:  # whoever is woken may cancel others that are due
+            item = slot.pop()
+            item.wake_at = NEVER
+            if item.deadline > now:
+                self.schedule(item)
+                continue
+            try:
+                item.on_deadline(now)
+            except Exception:
+                log.exception("a deadline could not be acted upon")  # and the others still can

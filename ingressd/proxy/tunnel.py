@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingressd.errors import UpstreamError
-from ingressd.http.head import ResponseFields
+from ingressd.http.response import ResponseFields
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
@@ -56,12 +56,7 @@ class Tunnel:
         self._finish()
 
     def on_downstream_writable(self, writable: bool) -> None:
-        if self._up.closed:
-            return
-        if writable:
-            self._up.transport.resume_reading()
-        else:
-            self._up.transport.pause_reading()
+        self._up.hold_reading(not writable)
 
     def on_body_timeout(self) -> None:
         self._finish()
@@ -89,6 +84,8 @@ class Tunnel:
 
     def on_upstream_writable(self, writable: bool) -> None:
         self._down.hold_reading(not writable)
+        if writable:
+            self._touch()
 
     # -- a switched connection reads no more responses
 

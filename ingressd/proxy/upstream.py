@@ -10,8 +10,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ingressd.errors import UpstreamError
+from ingressd.http.field_values import list_items
 from ingressd.http.framing import ChunkReader, FramingError
-from ingressd.http.head import ResponseFields, read_response_fields, read_status_line
+from ingressd.http.response import ResponseFields, check_unfinished, read_response_fields, read_status_line
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.timers import NEVER
 
@@ -50,8 +51,10 @@ class UpstreamConnection(asyncio.Protocol):
         "_interim",
         "_left",
         "_method",
+        "_offered",
+        "_reading_held",
         "_step",
-        "_switchable",
+        "_unsent",
         "closed",
         "deadline",
         "endpoint",
@@ -63,6 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
         "sink",
         "transport",
         "wake_at",
+        "write_paused",
     )
 
     transport: asyncio.Transport
@@ -78,7 +82,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._left = 0
         self._interim = 0
         self._method = b""
-        self._switchable = False
+        self._offered = b""
+        self._reading_held = False
+        self._unsent = 0  # bytes in the write buffer when the endpoint's time to take some began
+        self.write_paused = False
         self.deadline = NEVER
         self.wake_at = NEVER
         self.read_s = self.send_s = 60.0
@@ -89,11 +96,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- towards whoever leased it
 
-    def begin(self, sink: ResponseSink, method: bytes, *, switchable: bool, read_s: float, send_s: float) -> None:
-        """A request with ``method`` is about to be written; ``switchable`` when it asks for an upgrade."""
+    def begin(self, sink: ResponseSink, method: bytes, *, upgrade: bytes, read_s: float, send_s: float) -> None:
+        """A request with ``method`` is about to be written; ``upgrade`` names the protocols it offers to switch to."""
         self.sink = sink
         self._method = method
-        self._switchable = switchable
+        self._offered = upgrade
         self._step = _HEAD
         self._interim = 0
         self.fresh = True
@@ -101,6 +108,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.requests += 1
         self.read_s = read_s
         self.send_s = send_s
+        self.deadline = NEVER
 
     def await_response(self) -> None:
         """The request is written whole: the endpoint's time to answer begins."""
@@ -112,19 +120,44 @@ class UpstreamConnection(asyncio.Protocol):
         if deadline < self.wake_at:
             self._gateway.wheel.schedule(self)
 
+    def hold_reading(self, hold: bool) -> None:
+        """The client cannot take more of the response, or can again."""
+        if hold is self._reading_held or self.closed:
+            return
+        self._reading_held = hold
+        if hold:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def is_open(self) -> bool:
+        """Whether a request could be sent."""
+        return not self.closed and not self.transport.is_closing()
+
+    def has_unsent(self) -> bool:
+        """Whether part of a request is still to be taken by the endpoint."""
+        return self.transport.get_write_buffer_size() > 0
+
     def rest(self) -> None:
         """Become idle; the pool holds it now."""
         self.sink = None
         self._step = _IDLE
+        self.hold_reading(False)
         self.arm(monotonic() + self._gateway.limits.upstream_idle_s)
 
     def close(self) -> None:
-        """Close without further notice to the sink."""
+        """Close at once, without further notice to the sink."""
         self.sink = None
         self.closed = True
         self.deadline = NEVER
         self._gateway.wheel.cancel(self)
         self.transport.abort()
+
+    def finish(self) -> None:
+        """Close when what was written is sent, or could not be in time; without further notice to the sink."""
+        self.sink = None
+        self.transport.close()
+        self.arm(monotonic() + self.send_s)
 
     # -- asyncio.Protocol
 
@@ -139,7 +172,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.close()
             return
         self.fresh = False
-        if self.deadline != NEVER:
+        if self.deadline != NEVER and not self.write_paused:
             self.arm(monotonic() + self.read_s)
         try:
             if self._step == _BODY:
@@ -185,11 +218,14 @@ class UpstreamConnection(asyncio.Protocol):
         return UpstreamError(reason, str(exc or f"{self.endpoint.label} closed the connection"))
 
     def pause_writing(self) -> None:
+        self.write_paused = True
         if self.sink is not None:
+            self._unsent = self.transport.get_write_buffer_size()
             self.arm(monotonic() + self.send_s)
             self.sink.on_upstream_writable(False)
 
     def resume_writing(self) -> None:
+        self.write_paused = False
         if self.sink is not None:
             self.deadline = NEVER
             self.sink.on_upstream_writable(True)
@@ -200,9 +236,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._gateway.pool.forget(self.endpoint, self)
             self.close()
             return
+        unsent = self.transport.get_write_buffer_size()
+        if self.write_paused and 0 < unsent < self._unsent:  # slow, but not stuck
+            self._unsent = unsent
+            self.arm(now + self.send_s)
+            return
         self.reusable = False
-        waiting = self.transport.get_write_buffer_size() > 0
-        reason = "send_timeout" if waiting else "read_timeout"
+        reason = "send_timeout" if unsent else "read_timeout"
         sink.on_upstream_failed(UpstreamError(reason, f"{self.endpoint.label} was silent for too long"))
 
     # -- reading a response
@@ -217,6 +257,7 @@ class UpstreamConnection(asyncio.Protocol):
             if end < 0 or end > limits.response_header_bytes:
                 if len(data) > limits.response_header_bytes:
                     raise UpstreamError("response_header_too_large", f"more than {limits.response_header_bytes} bytes")
+                check_unfinished(data)
                 self._buffer = data
                 return
             line_end = data.find(b"\r\n", 0, end + 2)
@@ -303,7 +344,9 @@ class UpstreamConnection(asyncio.Protocol):
         sink.on_response_end(trailers)
 
     def _switch(self, reason: bytes, fields: ResponseFields, data: bytes, sink: ResponseSink) -> None:
-        if not self._switchable or not fields.upgrade:
+        """RFC 9110 §7.8: only to what the client offered."""
+        chosen = list_items(fields.upgrade)
+        if not chosen or not set(chosen) <= set(list_items(self._offered)):
             raise UpstreamError("unexpected_upgrade", "101 to a request that did not ask for it")
         self._step = _RAW
         self.reusable = False

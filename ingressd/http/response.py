@@ -1,0 +1,137 @@
+"""Response heads: bytes up to the empty line → checked values, or the endpoint has failed us.
+
+As strict as for requests (see ``http/head``): what could be read as another message ends the connection.
+"""
+
+import re
+
+import httptools
+
+from ingressd.errors import UpstreamError
+from ingressd.http.field_parser import FieldParser
+from ingressd.http.field_values import content_length, list_items, without_named
+from ingressd.http.fields import FieldKind, response_kind, response_kinds
+from ingressd.http.head import has_bare_line_end
+
+# RFC 9112 §4: the space before an absent reason phrase is required of senders, but its lack is harmless and common.
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_BEGINNING = b"HTTP/1."
+_MAX_BLOCK_TO_REMEMBER = 2048
+_MAX_REMEMBERED_BLOCKS = 512
+
+
+class ResponseFields:
+    """What a response's field section says. ``onward`` holds the end-to-end field lines, each ending in CRLF.
+
+    Shared by all responses with the same section: nobody may change one.
+    """
+
+    __slots__ = ("chunked", "close", "content_length", "has_date", "keep_alive", "onward", "trailer", "upgrade")
+
+    def __init__(self) -> None:
+        self.onward = b""
+        self.content_length = -1  # bytes; -1: not said
+        self.chunked = False
+        self.close = False
+        self.keep_alive = False
+        self.has_date = False
+        self.trailer = b""
+        self.upgrade = b""
+
+
+_DROPPED = FieldKind.DROPPED
+_parser = FieldParser(httptools.HttpResponseParser, b"HTTP/1.1 200 OK\r\n")
+_remembered: dict[bytes, ResponseFields] = {}
+
+
+def check_unfinished(data: bytes) -> None:
+    """Look at the beginning of a response whose head is not complete.
+
+    Raises:
+        UpstreamError: it cannot become one, so waiting for the rest is in vain.
+    """
+    if data[:7] != _BEGINNING[: len(data)]:
+        raise UpstreamError("bad_status_line", "the endpoint does not answer in HTTP/1")
+    if has_bare_line_end(data):
+        raise UpstreamError("bad_response_fields", "a CR or LF alone (RFC 9112 §2.2)")
+
+
+def read_status_line(line: bytes) -> tuple[int, int, bytes]:
+    """Minor version, status and reason phrase of ``line`` (without CRLF).
+
+    Raises:
+        UpstreamError: ``bad_status_line`` when it is not ``HTTP/1.x SP status [SP reason]`` (RFC 9112 §4).
+    """
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise UpstreamError("bad_status_line", "the endpoint did not answer in HTTP/1")
+    minor, status, reason = match.groups()
+    return (1 if minor == b"1" else 0), int(status), reason or b""
+
+
+def read_response_fields(block: bytes, max_fields: int) -> ResponseFields:
+    """Judge a response's field section.
+
+    Raises:
+        UpstreamError: ``bad_response_fields`` or ``ambiguous_response_framing``; the connection is of no further use.
+    """
+    known = _remembered.get(block)
+    if known is not None:
+        return known
+    try:
+        raw = _parser.parse(block, spends_parser=True)
+    except ValueError as error:
+        raise UpstreamError("bad_response_fields", str(error)) from None
+    if len(raw) > max_fields:
+        raise UpstreamError("bad_response_fields", f"more than {max_fields} header fields")
+    fields = _judge(raw)
+    if len(block) <= _MAX_BLOCK_TO_REMEMBER:
+        if len(_remembered) >= _MAX_REMEMBERED_BLOCKS:
+            _remembered.clear()
+        _remembered[block] = fields
+    return fields
+
+
+def _judge(raw: list[tuple[bytes, bytes]]) -> ResponseFields:
+    fields = ResponseFields()
+    onward: list[bytes] = []
+    options: list[bytes] = []
+    for name, value in raw:
+        kind = response_kinds.get(name)
+        if kind is None:
+            kind = response_kind(name)
+        if not kind:  # END_TO_END
+            onward.append(b"%b: %b\r\n" % (name, value.strip()))
+        elif kind is not _DROPPED:
+            _judge_field(fields, kind, name, value.strip(), onward, options)
+    if fields.chunked and fields.content_length >= 0:
+        raise UpstreamError("ambiguous_response_framing", "both Content-Length and Transfer-Encoding")
+    if options:
+        fields.close = b"close" in options
+        fields.keep_alive = b"keep-alive" in options
+        onward = without_named(onward, options)
+    fields.onward = b"".join(onward)
+    return fields
+
+
+def _judge_field(
+    fields: ResponseFields, kind: FieldKind, name: bytes, value: bytes, onward: list[bytes], options: list[bytes]
+) -> None:
+    if kind is FieldKind.CONNECTION:
+        options += list_items(value)
+    elif kind is FieldKind.CONTENT_LENGTH:
+        length = content_length(value)
+        if length < 0 or fields.content_length >= 0:
+            raise UpstreamError("ambiguous_response_framing", "Content-Length is repeated or not a plain number")
+        fields.content_length = length
+    elif kind is FieldKind.TRANSFER_ENCODING:
+        if fields.chunked or value.lower() != b"chunked":
+            raise UpstreamError("ambiguous_response_framing", "a Transfer-Encoding other than chunked")
+        fields.chunked = True
+    elif kind is FieldKind.UPGRADE:
+        fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
+    elif kind is FieldKind.TRAILER:
+        fields.trailer = fields.trailer + b", " + value if fields.trailer else value
+    else:
+        fields.has_date = fields.has_date or kind is FieldKind.DATE
+        onward.append(b"%b: %b\r\n" % (name, value))
