@@ -135,6 +135,7 @@ class Supervisor:
             for child in self._children():
                 if child.pid:
                     os.kill(child.pid, signal.SIGKILL)
+            signal.set_wakeup_fd(-1)  # before its socket is closed: children may still be ending
         if self._hurried:
             return 128 + self._hurried
         if self._failure:
