@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 import time
 from collections import Counter
@@ -49,8 +48,6 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 def control_main(settings: Settings, link: socket.socket, admin: socket.socket) -> int:
     """Run the control process to its end; returns the process's exit code. Called in a freshly forked child."""
     set_up_logs(settings.log_level, settings.log_format, "control")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.set_threshold(*_GC_THRESHOLDS)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
@@ -87,7 +84,6 @@ class Control:
     async def run(self) -> int:
         """Work until the parent says stop, or is gone."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._link.fileno(), self._on_link)
         self._beat()
         await self._admin.start()

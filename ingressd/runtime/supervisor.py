@@ -44,6 +44,7 @@ _STOP_CONTROL_S = 5.0
 _QUICK_DEATH_S = 1.0
 _MAX_QUICK_DEATHS = 5
 _LONGEST_PAUSE_S = 5.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Phase(IntEnum):
@@ -114,7 +115,7 @@ class Supervisor:
         for end in (wakeup_read, wakeup_write):
             end.setblocking(False)
         signal.set_wakeup_fd(wakeup_write.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in _SIGNALS:
             signal.signal(number, _noted)
         self._selector.register(wakeup_read, selectors.EVENT_READ, None)
         gc.collect()
@@ -234,6 +235,8 @@ class Supervisor:
     def _fork(self, child: _Child, body: Callable[[], int], child_link: socket.socket) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        # A signal to the new process before it lets go of the wake-up descriptor would be told to us: as a second one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -244,6 +247,7 @@ class Supervisor:
                 log.exception("%s failed", child.name)
             finally:
                 os._exit(code)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         child_link.close()
         child.pid = pid
         child.start_at = None
@@ -252,8 +256,10 @@ class Supervisor:
     def _leave_parent(self) -> None:
         """In a child: let go of what is the parent's."""
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # The others keep the handler that does nothing: a signal to the whole process group is ours to obey, by orders
+        # over the links. Not SIG_IGN, which programs started by a child (credential plugins) would inherit.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         self._selector.close()
         for child in self._children():
             if child.link is not None:
@@ -401,7 +407,7 @@ class Supervisor:
 
 
 def _noted(number: int, frame: object) -> None:
-    """The wake-up descriptor carries the number; this only keeps Python's default action away."""
+    """The wake-up descriptor carries the number; this only keeps the default action away, in children too."""
 
 
 def _how(status: int) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 import ssl
 from collections import deque
@@ -62,8 +61,6 @@ def worker_main(
 ) -> int:  # fmt: skip
     """Run worker ``index`` to its end; returns the process's exit code. Called in a freshly forked child."""
     set_up_logs(settings.log_level, settings.log_format, f"worker-{index}")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to order
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.set_threshold(*_GC_THRESHOLDS)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
@@ -111,7 +108,6 @@ class Worker:
     async def run(self) -> int:
         """Serve until told to drain; 0 when everything open had ended by then or was cut at the parent's order."""
         loop = self._loop
-        loop.add_signal_handler(signal.SIGTERM, self._draining.set)
         loop.add_reader(self._link.fileno(), self._on_link)
         await self._open_channel(self._channel_socket)
         self._beat()
