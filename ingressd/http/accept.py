@@ -7,8 +7,6 @@ _WEIGHT = re.compile(rb"[01](?:\.[0-9]{0,3})?")
 
 def prefers_html(accept: bytes) -> bool:
     """Whether ``text/html`` is wanted more than ``text/plain``. An absent or unreadable field prefers nothing."""
-    if b"html" not in accept and b"*" not in accept:
-        return False
     weights: dict[bytes, float] = {}
     for item in accept.lower().split(b","):
         media_range, *parameters = (part.strip() for part in item.split(b";"))

@@ -81,6 +81,8 @@ class ChunkReader:
             self._take_line(line[:-2])
         elif self._step is _PAYLOAD_END and self._line != b"\r":
             raise FramingError("chunk data is longer than its announced size")
+        elif b"\r" in self._line[:-1]:
+            raise FramingError("a CR alone in a line of the chunked coding")
         return stop
 
     def _take_line(self, line: bytes) -> None:

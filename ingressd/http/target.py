@@ -4,7 +4,7 @@ What policy sees is what the upstream gets. The path is normalised so:
 
 1. ``%XX`` of an unreserved character is decoded, other ``%XX`` keep their meaning and get upper-case digits
    (RFC 3986 §6.2.2.1-2); a ``%`` without two hex digits is refused.
-2. Bytes outside ASCII are percent-encoded; a backslash is encoded as ``%5C``.
+2. Bytes outside ASCII are percent-encoded (in the query too); a backslash is encoded as ``%5C``.
 3. Doubled slashes are merged and dot segments removed (RFC 3986 §5.2.4); a path that climbs above ``/`` is refused.
 4. Refused: ``%00``, over-long UTF-8, and dot segments with path parameters (``/..;/``), which some servers resolve.
 
@@ -21,6 +21,7 @@ from ingressd.errors import BadRequest
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SLASHES = re.compile(r"/{2,}")
+_NOT_ASCII = re.compile(r"[^\x21-\x7e]")
 _NOT_PLAIN = re.compile(r"[^\x21-\x7e]|\\")
 _DOT_WITH_PARAMETERS = re.compile(r"/\.\.?;")
 # Lead bytes C0 and C1, and others followed by too small a byte, spell an ASCII or shorter character the long way.
@@ -66,9 +67,7 @@ def parse_target(raw: str) -> Target:
     path, mark, query = raw.partition("?")
     if "%" in path or "//" in path or "/." in path or "\\" in path or not path.isascii() or "#" in raw:
         return _parse_unusual(path, mark + query)
-    if query and not query.isascii():
-        query = _encode_odd(query)
-    return Target(path, mark + query)
+    return Target(path, _ascii_query(mark + query))
 
 
 def _parse_unusual(path: str, query: str) -> Target:
@@ -78,7 +77,7 @@ def _parse_unusual(path: str, query: str) -> Target:
     other = ""
     if _TWO_READINGS.search(normal):
         other = normalise_path(_TWO_READINGS.sub("/", normal))
-    return Target(normal, _encode_odd(query), other)
+    return Target(normal, _ascii_query(query), other)
 
 
 def _parse_absolute(raw: str) -> Target:
@@ -113,9 +112,17 @@ def normalise_path(path: str) -> str:
     return path
 
 
+def _ascii_query(query: str) -> str:
+    return query if query.isascii() else _NOT_ASCII.sub(_percent_encode, query)
+
+
+def _percent_encode(odd: re.Match[str]) -> str:
+    return f"%{ord(odd.group()):02X}"
+
+
 def _encode_odd(text: str) -> str:
     """Percent-encode what may not stand in a URI but is harmless (obs-text as latin-1, space is refused before)."""
-    return _NOT_PLAIN.sub(lambda odd: f"%{ord(odd.group()):02X}", text) if _NOT_PLAIN.search(text) else text
+    return _NOT_PLAIN.sub(_percent_encode, text) if _NOT_PLAIN.search(text) else text
 
 
 def _normal_escape(escape: re.Match[str]) -> str:

@@ -1,10 +1,16 @@
-"""A worker's data path inside the test process: real sockets, no processes, a snapshot given by the test."""
+"""A worker's data path inside the test process: real sockets, no processes, a snapshot given by the test.
+
+Whatever a test does, at its end every exchange was counted once, and as often as it was logged.
+"""
 
 import asyncio
 import socket
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
 
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
@@ -17,20 +23,46 @@ from ingressd.routing.snapshot import Backend, Endpoint, Route, Snapshot, Virtua
 from ingressd.routing.table import RouteTable
 from ingressd.runtime.building import SnapshotBuilder
 from ingressd.runtime.channel import FrameReader, change_frames, decode_to_worker
-from ingressd.telemetry.access_log import AccessLog
+from ingressd.telemetry.access_log import AccessLog, AccessRecord
 from ingressd.telemetry.metrics import WorkerStats
+from ingressd.telemetry.report import WorkerReport
 from ingressd.tls.context import listener_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
+
+
+class RecordingLog(AccessLog):
+    """An access log that keeps its records, and lets a test wait for them."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.is_on = True
+        self.records: list[AccessRecord] = []
+        self._more = asyncio.Event()
+
+    def record(self, *fields: Any) -> None:
+        self.records.append(AccessRecord("", *fields))
+        self._more.set()
+
+    async def wait_for(self, count: int) -> list[AccessRecord]:
+        """The records, once there are at least ``count``."""
+        while len(self.records) < count:
+            self._more.clear()
+            await self._more.wait()
+        return self.records
 
 
 class LocalGateway:
     """The gateway under test, its ports, and ``show``: serve another snapshot, through the same frames as in life."""
 
-    def __init__(self, gateway: Gateway, builder: SnapshotBuilder) -> None:
+    def __init__(self, gateway: Gateway, switch: CertificateSwitch, log: AccessLog) -> None:
         self.gateway = gateway
+        self.switch = switch
+        self.log = log
+        self.passed_s = 0.0
+        self._reports: list[WorkerReport] = []
         self.http_port = 0
         self.https_port = 0
-        self._builder = builder
+        self._builder = SnapshotBuilder(gateway, switch)
         self._snapshot = Snapshot()
         self._generation = 0
 
@@ -43,13 +75,51 @@ class LocalGateway:
                 self._builder.take(decode_to_worker(frame))
         self._snapshot = snapshot
 
+    def pass_time(self, seconds: float) -> None:
+        """Let every deadline of the next ``seconds`` come, now."""
+        self.passed_s += seconds
+        self.gateway.wheel.turn(monotonic() + self.passed_s)
+
+    async def answered(self, count: int) -> list[int]:
+        """Statuses in the log, once there are ``count`` of them; 499: the client had left."""
+        assert isinstance(self.log, RecordingLog)
+        return [record.status for record in await self.log.wait_for(count)]
+
+    def _report(self) -> list[WorkerReport]:
+        self._reports.append(self.gateway.stats.report())
+        return self._reports
+
+    def counted(self) -> int:
+        """Requests in the metrics."""
+        return sum(sum(route.requests.values()) for report in self._report() for route in report.routes)
+
+    def rejected(self) -> Counter[str]:
+        """Own answers by reason."""
+        return sum((Counter(report.rejected) for report in self._report()), Counter())
+
+    def retried(self) -> Counter[str]:
+        """Further attempts by reason."""
+        return sum((Counter(report.retried) for report in self._report()), Counter())
+
 
 @asynccontextmanager
 async def local_gateway(
     snapshot: Snapshot, *, limits: Limits | None = None, log: AccessLog | None = None
 ) -> AsyncIterator[LocalGateway]:
     """Serve ``snapshot`` on free loopback ports; everything is closed at the end."""
-    loop = asyncio.get_running_loop()
+    local = make_gateway(asyncio.get_running_loop(), snapshot, limits=limits, log=log)
+    tls = listener_context()
+    local.switch.install(tls)
+    async with _serving(local, local.gateway, tls):
+        yield local
+    check_counts(local)
+
+
+def make_gateway(
+    loop: asyncio.AbstractEventLoop, snapshot: Snapshot, *, limits: Limits | None = None, log: AccessLog | None = None
+) -> LocalGateway:
+    """A gateway that serves ``snapshot`` and has no listeners."""
+    log = log or RecordingLog()
     stats = WorkerStats()
     limits = limits or Limits()
     pool = Pool(limits.upstream_idle_per_endpoint)
@@ -58,18 +128,22 @@ async def local_gateway(
         loop,
         ServingState(0, RouteTable.empty(), nothing),
         stats=stats,
-        log=log or AccessLog(None),
+        log=log,
         pool=pool,
         backends=Backends(pool),
         limits=limits,
     )
-    switch = CertificateSwitch(ServerNames())
-    tls = listener_context()
-    switch.install(tls)
-    local = LocalGateway(gateway, SnapshotBuilder(gateway, switch))
+    local = LocalGateway(gateway, CertificateSwitch(ServerNames()), log)
     local.show(snapshot)
-    async with _serving(local, gateway, tls):
-        yield local
+    return local
+
+
+def check_counts(local: LocalGateway) -> None:
+    """Nothing is under way any more, and every exchange was counted and logged exactly once."""
+    assert local.gateway.active == 0
+    assert local.gateway.pool.active == 0
+    if isinstance(local.log, RecordingLog):
+        assert local.counted() == len(local.log.records)
 
 
 @asynccontextmanager

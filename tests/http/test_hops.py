@@ -1,0 +1,70 @@
+"""Onward heads, byte by byte."""
+
+import pytest
+
+from ingressd.http import hops
+from ingressd.http.head import read_request_fields
+from ingressd.http.response import read_response_fields
+
+
+def request(section: bytes, *, minor: int = 1, added: bytes = b"X-Ours: 1\r\n") -> bytes:
+    fields = read_request_fields(section + b"\r\n", 100)
+    return hops.request_head(
+        method=b"PUT", target=b"/t?q", host_field=b"A:80", fields=fields, minor=minor, added=added
+    ).removeprefix(b"PUT /t?q HTTP/1.1\r\nHost: A:80\r\n")
+
+
+@pytest.mark.parametrize(
+    ("section", "onward"),
+    [
+        (b"", b"X-Ours: 1\r\n\r\n"),
+        (b"Z: 1\r\nConnection: X-Ours\r\n", b"Z: 1\r\nX-Ours: 1\r\n\r\n"),
+        (b"Content-Length: 007\r\n", b"X-Ours: 1\r\nContent-Length: 7\r\n\r\n"),
+        (b"Content-Length: 0\r\n", b"X-Ours: 1\r\nContent-Length: 0\r\n\r\n"),
+        (b"Transfer-Encoding: CHUNKED\r\nTrailer: X\r\n", b"X-Ours: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        (
+            b"Expect: 100-Continue\r\nContent-Length: 1\r\n",
+            b"X-Ours: 1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+        ),
+        (b"Expect: 100-continue\r\n", b"X-Ours: 1\r\n\r\n"),
+        (b"TE: trailers, gzip\r\nConnection: TE\r\n", b"X-Ours: 1\r\nConnection: TE\r\nTE: trailers\r\n\r\n"),
+        (
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\n",
+            b"X-Ours: 1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        ),
+    ],
+)
+def test_request_heads(section: bytes, onward: bytes) -> None:
+    assert request(section) == onward
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        b"Expect: 100-continue\r\nContent-Length: 0\r\n",
+        b"Upgrade: x\r\nConnection: Upgrade\r\n",
+        b"TE: trailers\r\nConnection: TE\r\n",
+    ],
+)
+def test_an_http_1_0_client_cannot_ask_for_what_its_version_lacks(section: bytes) -> None:
+    for word in (b"Expect", b"Upgrade", b"TE:"):
+        assert word not in request(section, minor=0)
+
+
+def response(section: bytes) -> bytes:
+    fields = read_response_fields(section + b"\r\n", 100)
+    return hops.response_head(
+        status=299, reason=b"So so", fields=fields, framing=b"F: 1\r\n", connection=b"C: 1\r\n", date=b"now"
+    )
+
+
+def test_response_heads() -> None:
+    assert response(b"X: y\r\n") == b"HTTP/1.1 299 So so\r\nX: y\r\nDate: now\r\nF: 1\r\nC: 1\r\n\r\n"
+    assert response(b"date: then\r\n") == b"HTTP/1.1 299 So so\r\ndate: then\r\nF: 1\r\nC: 1\r\n\r\n"
+
+
+def test_forwarded_fields() -> None:
+    assert hops.forwarded_fields(client=b"192.0.2.7", host_field=b"a", port=b"443", scheme=b"https") == (
+        b"X-Real-IP: 192.0.2.7\r\nX-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Host: a\r\nX-Forwarded-Port: 443\r\n"
+        b"X-Forwarded-Proto: https\r\nX-Forwarded-Scheme: https\r\nX-Scheme: https\r\n"
+    )

@@ -1,0 +1,201 @@
+"""The data path without sockets: bytes in, bytes out, nothing happens in between that the test did not ask for."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import h11
+
+from ingressd.proxy.downstream import Downstream
+from ingressd.proxy.limits import Limits
+from ingressd.proxy.pool import LiveEndpoint
+from ingressd.proxy.upstream import UpstreamConnection
+from ingressd.routing.snapshot import Snapshot
+from tests.support.gateway import check_counts, make_gateway, one_host
+from tests.support.origin import ANSWER
+
+
+class AtOnce:
+    """A loop that has nothing to wait for."""
+
+    def call_soon(self, work: Callable[..., object], *args: object) -> None:
+        work(*args)
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what is written. ``room`` is what the peer takes before the protocol is paused."""
+
+    def __init__(self, room: int = 1 << 62) -> None:
+        super().__init__()
+        self.written = b""
+        self.room = room
+        self.ended = False
+        self.aborted = False
+        self.reading_paused = False
+        self._closing = False
+
+    def write(self, data: Any) -> None:
+        assert not self.ended, "written after write_eof"
+        if not self._closing:
+            self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._closing = True
+
+    def abort(self) -> None:
+        self._closing = self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        self.reading_paused = True
+
+    def resume_reading(self) -> None:
+        self.reading_paused = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ("192.0.2.7", 50000), "sockname": ("192.0.2.1", 80)}.get(name, default)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the client was told that nothing more comes, in whichever way."""
+        return self._closing or self.ended
+
+
+class MemoryOrigin:
+    """One endpoint connection; h11 reads what it is sent and says when a request is complete."""
+
+    def __init__(self, path: "MemoryPath") -> None:
+        self.path = path
+        self.transport = MemoryTransport()
+        self.connection = UpstreamConnection(path.gateway, path.endpoint)
+        self.connection.connection_made(self.transport)
+        self._read = 0
+        self._h11 = h11.Connection(h11.SERVER)
+        self.requests: list[h11.Request] = []
+        self.bodies: list[bytes] = []
+        self.trailers: list[Any] = []
+
+    def pump(self) -> bool:
+        """Read what was written, answer what is complete; whether there was anything to answer."""
+        if data := self.transport.written[self._read :]:
+            self._read = len(self.transport.written)
+            self._h11.receive_data(data)
+        while True:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                return False
+            if isinstance(event, h11.Request):
+                self.requests.append(event)
+                self.bodies.append(b"")
+            elif isinstance(event, h11.Data):
+                self.bodies[-1] += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                self.trailers.append(list(event.headers))
+                self._answer()
+                return True
+            else:
+                raise AssertionError(event)
+
+    def _answer(self) -> None:
+        # The gateway may reuse the connection while it reads the answer: be ready for the next request before.
+        self._h11.send(h11.Response(status_code=200, headers=[(b"content-length", b"0")]))
+        self._h11.send(h11.EndOfMessage())
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
+            self._h11.start_next_cycle()
+        self.connection.data_received(self.path.answer)
+
+
+class MemoryPath:
+    """One client connection and origins that h11 reads; see the module's text."""
+
+    def __init__(self, snapshot: Snapshot | None = None, *, limits: Limits | None = None) -> None:
+        loop = cast("asyncio.AbstractEventLoop", AtOnce())
+        self.local = make_gateway(loop, snapshot or one_host([1]), limits=limits)
+        self.gateway = self.local.gateway
+        self.gateway.date = b"Sat, 21 Nov 2026 00:00:00 GMT"
+        self.answer = ANSWER
+        self.endpoint = self._endpoint()
+        self.origins: list[MemoryOrigin] = []
+        self.transport = MemoryTransport()
+        self.down = Downstream(self.gateway, b"http", b"80")
+        self.down.connection_made(self.transport)
+        self._seed()
+
+    def _endpoint(self) -> LiveEndpoint:
+        route = self.gateway.state.find("a.example", "/")
+        assert route.backend is not None
+        return route.backend.endpoints[0]
+
+    def _seed(self) -> None:
+        """An idle connection to the endpoint, so that no exchange has to connect."""
+        origin = MemoryOrigin(self)
+        self.origins.append(origin)
+        self.gateway.pool.lease(self.endpoint)
+        self.gateway.pool.release(self.endpoint, origin.connection, reusable=True)
+        origin.connection.rest()
+
+    def send(self, data: bytes) -> None:
+        """What the client sends, unless it was told that nobody listens."""
+        if not self.transport.is_closing():
+            self.down.data_received(data)
+        while any(origin.pump() for origin in self.origins):
+            pass
+        if not self.gateway.pool.idle and not self.gateway.pool.active:
+            self._seed()
+
+    @property
+    def received(self) -> bytes:
+        return self.transport.written
+
+    @property
+    def forwarded(self) -> bytes:
+        """All that the endpoint was sent."""
+        return b"".join(origin.transport.written for origin in self.origins)
+
+    @property
+    def requests(self) -> list[tuple[h11.Request, bytes]]:
+        """Requests as h11 understood them, with their bodies, complete or not."""
+        return [pair for origin in self.origins for pair in zip(origin.requests, origin.bodies, strict=True)]
+
+    @property
+    def statuses(self) -> list[int]:
+        """What was logged."""
+        records = cast("Any", self.local.log).records
+        return [record.status for record in records]
+
+    def close(self) -> None:
+        """The client is gone; check the books."""
+        self.transport.abort()
+        self.down.connection_lost(None)
+        for backend in list(self.gateway.backends.keys()):
+            self.gateway.backends.remove(backend)
+        check_counts(self.local)
+
+
+def statuses_of(received: bytes, methods: list[bytes]) -> list[int]:
+    """Statuses of the responses in ``received``, which h11 must be able to read in full."""
+    statuses = []
+    connection = h11.Connection(h11.CLIENT)
+    connection.receive_data(received)
+    for method in methods:
+        connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"a")]))
+        connection.send(h11.EndOfMessage())
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+            assert isinstance(event, h11.Response | h11.Data), event
+            if isinstance(event, h11.Response):
+                statuses.append(event.status_code)
+        if connection.their_state is not h11.DONE:
+            break
+        connection.start_next_cycle()
+    return statuses
