@@ -60,6 +60,8 @@ def bind_listeners(address: str, scheme: Scheme, port: int, count: int) -> list[
     for family, host in families:
         for listeners in workers:
             try:
+                if port and listeners is workers[0]:
+                    _check_unshared(family, host, port)
                 bound = _bind(family, host, port)
             except OSError as error:
                 raise StartError(_bind_trouble(host or "*", port, scheme, error)) from None
@@ -86,13 +88,24 @@ def _has_ipv6() -> bool:
     return True
 
 
+def _check_unshared(family: socket.AddressFamily, host: str, port: int) -> None:
+    """Raises OSError when anybody listens there: SO_REUSEPORT would share it with another ingressd, unnoticed."""
+    with _new_socket(family) as probe:
+        probe.bind((host, port))
+
+
+def _new_socket(family: socket.AddressFamily) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = _new_socket(family)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
         bound.listen(BACKLOG)
         bound.setblocking(False)

@@ -23,9 +23,10 @@ ingressd.runtime.supervisor.WORKER_HANG_S = 3.0
 def spread(daemon: Daemon, count: int = 24) -> dict[int, list[Client]]:
     """Connections by the worker that accepted them; every worker has some."""
     clients = [daemon.connect(HOST) for _ in range(count)]
-    owners = eventually(lambda: None not in (found := [daemon.worker_of(client) for client in clients]) and found)
+    owners = [eventually(lambda client=client: daemon.worker_of(client)) for client in clients]  # type: ignore[misc]
     owned: dict[int, list[Client]] = {pid: [] for pid in daemon.workers.values()}
     for owner, client in zip(owners, clients, strict=True):
+        assert owner is not None
         owned[owner].append(client)
     assert all(owned.values())
     return owned

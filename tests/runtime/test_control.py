@@ -1,0 +1,76 @@
+"""The control process and the supervisor are killed: what goes on, what comes back, what ends."""
+
+import os
+import signal
+
+from tests.runtime.conftest import HOST, Shop
+from tests.support.daemon import Daemon
+from tests.support.eventually import eventually, soon
+from tests.support.load import Aim, Load
+
+
+def is_back(daemon: Daemon, old: int) -> bool:
+    return daemon.control != old and daemon.is_ready()
+
+
+async def test_traffic_goes_on_without_a_control_process(daemon: Daemon, shop: Shop) -> None:
+    aims = [Aim(daemon.http_port, HOST), Aim(daemon.https_port, HOST, tls=shop.authority.client_context())]
+    async with Load(aims, clients=8, pause_s=0.02) as load:
+        for number in range(2):
+            old, workers = daemon.control, daemon.workers
+
+            os.kill(old, signal.SIGKILL)
+            shop.add_host(f"written-meanwhile-{number}.example")
+
+            await soon(lambda old=old: is_back(daemon, old))  # type: ignore[misc]
+            assert daemon.workers == workers
+            assert daemon.get("/", host=f"written-meanwhile-{number}.example").status == 200
+        await load.more(100)
+    assert load.tally.failures == []
+    assert daemon.stdout.text.count("ingressd ready") == 1
+
+
+def test_a_new_control_process_hears_of_changes(daemon: Daemon, shop: Shop) -> None:
+    old = daemon.control
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: is_back(daemon, old))
+
+    shop.add_host("later.example")
+    eventually(lambda: {daemon.get("/", host="later.example").status for _ in range(6)} == {200})
+    (shop.directory / "ingress-later.json").unlink()
+    eventually(lambda: {daemon.get("/", host="later.example").status for _ in range(6)} == {404})
+
+
+def test_control_process_and_worker_die_together(daemon: Daemon) -> None:
+    control, workers = daemon.control, daemon.workers
+
+    for pid in (control, *workers.values()):
+        os.kill(pid, signal.SIGKILL)
+
+    assert {daemon.get("/", host=HOST).status for _ in range(6)} == {200}  # they waited in the queue
+    eventually(lambda: is_back(daemon, control))
+    assert not set(daemon.workers.values()) & set(workers.values())
+
+
+def test_without_a_supervisor_everything_ends(daemon: Daemon) -> None:
+    client = daemon.connect(HOST)
+    assert client.fetch("/").status == 200
+
+    os.kill(daemon.supervisor, signal.SIGKILL)
+
+    assert daemon.wait() == -signal.SIGKILL
+    eventually(lambda: not daemon.processes())
+    client.close()
+    assert daemon.log.count("the supervisor is gone") >= 1
+
+
+def test_a_control_process_that_cannot_start_ends_the_daemon(shop: Shop) -> None:
+    with Daemon(*shop.flags, wait_until_ready=False, patch=_BROKEN_CONTROL) as daemon:
+        assert daemon.wait() == 1
+        assert daemon.log.splitlines()[-1].startswith("ingressd: the control process keeps failing at start")
+
+
+_BROKEN_CONTROL = """
+import sys, types
+sys.modules["ingressd.runtime.control"] = types.ModuleType("control")
+"""
