@@ -9,20 +9,25 @@ from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot,
 
 
 def routes_of(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every route, by host and then in the order they are declared, fallbacks last."""
-    rows = [
-        _route(vhost.name, route, snapshot)
-        for _, vhost in sorted(snapshot.hosts.items())
-        for route in all_routes(vhost)
-    ]
+    """Every route, by host and then in the order they are declared; fallbacks last and called so.
+
+    The 404 that ends every host without a default backend of its own is not listed.
+    """
+    rows = []
+    for _, vhost in sorted(snapshot.hosts.items()):
+        rows += [_route(vhost.name, route.kind, route, snapshot) for route in vhost.routes]
+        if vhost.fallback is not None and vhost.fallback.ingress:
+            rows.append(_route(vhost.name, "fallback", vhost.fallback, snapshot))
     if snapshot.fallback is not None:
-        rows.append(_route("*", snapshot.fallback, snapshot))
+        rows.append(_route("*", "fallback", snapshot.fallback, snapshot))
     return rows
 
 
 def count_routes(snapshot: Snapshot) -> int:
-    """Declared paths and fallbacks, as the ready line counts them."""
-    return sum(len(vhost.routes) for vhost in snapshot.hosts.values())
+    """How many ``routes_of`` lists; the ready line says it."""
+    declared = sum(len(vhost.routes) for vhost in snapshot.hosts.values())
+    fallbacks = sum(vhost.fallback is not None and vhost.fallback.ingress != "" for vhost in snapshot.hosts.values())
+    return declared + fallbacks + (snapshot.fallback is not None)
 
 
 def all_routes(vhost: VirtualHost) -> tuple[Route, ...]:
@@ -30,11 +35,11 @@ def all_routes(vhost: VirtualHost) -> tuple[Route, ...]:
     return vhost.routes if vhost.fallback is None else (*vhost.routes, vhost.fallback)
 
 
-def _route(host: str, route: Route, snapshot: Snapshot) -> dict[str, Any]:
+def _route(host: str, kind: str, route: Route, snapshot: Snapshot) -> dict[str, Any]:
     backend = snapshot.backends.get(route.backend)
     row: dict[str, Any] = {
         "host": host,
-        "kind": route.kind,
+        "kind": kind,
         "path": route.path,
         "namespace": route.namespace,
         "ingress": route.ingress,
