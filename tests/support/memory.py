@@ -82,12 +82,15 @@ class MemoryOrigin:
         self.connection.connection_made(self.transport)
         self._read = 0
         self._h11 = h11.Connection(h11.SERVER)
+        self.is_scripted = False  # then the test answers, not we
         self.requests: list[h11.Request] = []
         self.bodies: list[bytes] = []
         self.trailers: list[Any] = []
 
     def pump(self) -> bool:
         """Read what was written, answer what is complete; whether there was anything to answer."""
+        if self.is_scripted:
+            return False
         if data := self.transport.written[self._read :]:
             self._read = len(self.transport.written)
             self._h11.receive_data(data)
