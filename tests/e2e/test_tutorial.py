@@ -1,6 +1,8 @@
 """What a tutorial has people type, with real kubectl and real curl: objects in, proxied requests out, changed live."""
 
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from tests.e2e.commands import Curl, Kubectl
 from tests.support import sites
 from tests.support.apiserver.harness import ApiServer
-from tests.support.daemon import Daemon
+from tests.support.daemon import CHECKOUT, Daemon, clean_environment
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlMissingError, kubectl_binaries
 from tests.support.pods import Pods
@@ -102,6 +104,7 @@ class Desk:
     curl: Curl
     openssl: str
     daemon: Daemon
+    kubeconfig: Path
     directory: Path
 
     def certificate(self, file: str) -> tuple[Path, Path]:
@@ -142,7 +145,9 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         flags = ("--allow-loopback-endpoints", f"--publish-status-address={ADDRESS}")
         with Daemon("--kubeconfig", str(api.kubeconfig), *flags) as daemon:
             curl = Curl(find_tool("curl"), daemon.http_port, daemon.https_port)
-            yield Desk(kubectl, curl, find_tool("openssl"), daemon, home)
+            yield Desk(kubectl, curl, find_tool("openssl"), daemon, api.kubeconfig, home)
+        # What it held in the cluster is given back.
+        assert kubectl("get", "lease", "ingressd-leader", "-o", "jsonpath={.spec.holderIdentity}") == ""
 
 
 def test_one_host_two_services_by_path(desk: Desk) -> None:
@@ -223,3 +228,22 @@ def test_a_broken_ingress_is_explained_and_hurts_nobody(desk: Desk) -> None:
     described = desk.kubectl("describe", "ingress", "broken").partition("Events:")[2]
     assert "Warning" in described
     assert "ServiceNotFound" in described
+
+
+def test_the_cluster_is_seen_in_metrics(desk: Desk) -> None:
+    desk.kubectl.apply(BY_PATH)
+
+    metrics = eventually(lambda: (seen := desk.daemon.metrics()).sum("ingressd_leader") == 1 and seen)
+    for kind in ("Ingress", "Service", "EndpointSlice"):
+        assert metrics.sum("ingressd_kube_last_event_timestamp_seconds", kind=kind) > 0
+    assert desk.daemon.status()["leader"] is True
+
+
+def test_the_table_without_a_daemon(desk: Desk) -> None:
+    desk.kubectl.apply(BY_PATH)
+    command = [sys.executable, "-m", "ingressd", "routes", "--kubeconfig", str(desk.kubeconfig), "--output=json"]
+
+    done = subprocess.run(command, cwd=CHECKOUT, env=clean_environment(), capture_output=True, text=True, check=True)
+
+    rows = [(row["path"], row["service"]) for row in json.loads(done.stdout) if row["host"] == "app.example"]
+    assert rows == [("/", "web"), ("/api", "api")]

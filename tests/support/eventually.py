@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
 _PAUSE_S = 0.02
 
 
-def eventually(check: Callable[[], T], *, within_s: float = 10.0) -> T:
+def eventually(check: Callable[[], T | Literal[False] | None], *, within_s: float = 10.0) -> T:
     """What ``check`` returns once that is true. An assertion or a refused connection in it means: not yet.
 
     Raises:
@@ -34,6 +34,6 @@ def eventually(check: Callable[[], T], *, within_s: float = 10.0) -> T:
         time.sleep(_PAUSE_S)
 
 
-async def soon(check: Callable[[], T], *, within_s: float = 10.0) -> T:
+async def soon(check: Callable[[], T | Literal[False] | None], *, within_s: float = 10.0) -> T:
     """``eventually`` for tests with an event loop of their own, which goes on meanwhile."""
     return await asyncio.to_thread(eventually, check, within_s=within_s)
