@@ -33,7 +33,7 @@ def check(case: Case, path: MemoryPath) -> None:
     assert forwarded == list(case.forwarded)
     assert path.statuses == list(case.statuses)
     assert statuses_of(path.received, case.methods) == list(case.statuses)
-    assert path.transport.is_done is case.closes
+    assert path.transport.is_done() is case.closes
     path.close()
 
 
@@ -70,7 +70,7 @@ def test_bodies_that_turn_out_bad(name: str) -> None:
         path = run(pieces)
         assert path.statuses == list(case.statuses)
         assert statuses_of(path.received, [b"POST"]) == list(case.statuses)
-        assert path.transport.is_done
+        assert path.transport.is_done()
         for origin in path.origins:
             # Whatever began to arrive there never became a whole request, and the connection is gone.
             assert not origin.trailers

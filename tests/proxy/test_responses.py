@@ -70,7 +70,7 @@ def run(case: Case, pieces: Iterable[bytes], *, version: bytes = b"1.1", fields:
 
 def check(case: Case, path: MemoryPath, reader: Reader) -> None:
     aborted = path.transport.aborted
-    reader.read(path.received, ended=path.transport.is_done and not aborted)
+    reader.read(path.received, ended=path.transport.is_done() and not aborted)
     if case.complete:
         assert (reader.status, reader.body, reader.complete) == (case.status, case.body, True)
         assert not aborted
@@ -105,7 +105,7 @@ def test_cases_for_an_http_1_0_client(name: str) -> None:
         assert b"chunked" not in path.received
         reader = Reader(case.method)
         aborted = path.transport.aborted
-        assert path.transport.is_done
+        assert path.transport.is_done()
         reader.read(path.received, ended=not aborted)
         assert reader.interim == []
         assert (b"connection", b"close") in reader.fields or aborted
@@ -119,7 +119,7 @@ def read_by_client(name: str, fields: bytes = b"", *, version: bytes = b"1.1") -
     case = CASES[name]
     path = run(case, [case.sent], fields=fields, version=version)
     reader = Reader(case.method)
-    reader.read(path.received, ended=path.transport.is_done)
+    reader.read(path.received, ended=path.transport.is_done())
     path.close()
     return reader
 

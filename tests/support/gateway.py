@@ -9,7 +9,6 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import Any
 
 from ingressd.proxy.gateway import Gateway
@@ -28,6 +27,7 @@ from ingressd.telemetry.metrics import WorkerStats
 from ingressd.telemetry.report import WorkerReport
 from ingressd.tls.context import listener_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
+from tests.support.clock import Clock
 
 
 class RecordingLog(AccessLog):
@@ -58,7 +58,6 @@ class LocalGateway:
         self.gateway = gateway
         self.switch = switch
         self.log = log
-        self.passed_s = 0.0
         self._reports: list[WorkerReport] = []
         self.http_port = 0
         self.https_port = 0
@@ -75,10 +74,10 @@ class LocalGateway:
                 self._builder.take(decode_to_worker(frame))
         self._snapshot = snapshot
 
-    def pass_time(self, seconds: float) -> None:
-        """Let every deadline of the next ``seconds`` come, now."""
-        self.passed_s += seconds
-        self.gateway.wheel.turn(monotonic() + self.passed_s)
+    def pass_time(self, clock: Clock, seconds: float) -> None:
+        """Let every deadline of the next ``seconds`` come, now. The data path must be using ``clock``."""
+        clock.passed_s += seconds
+        self.gateway.wheel.turn(clock())
 
     async def answered(self, count: int) -> list[int]:
         """Statuses in the log, once there are ``count`` of them; 499: the client had left."""

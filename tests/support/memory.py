@@ -23,21 +23,40 @@ class AtOnce:
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written. ``room`` is what the peer takes before the protocol is paused."""
+    """Keeps what is written. The peer takes all of it, or after ``stop_taking`` nothing until ``take``."""
 
-    def __init__(self, room: int = 1 << 62) -> None:
+    HIGH, LOW = 65536, 16384
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
         super().__init__()
         self.written = b""
-        self.room = room
+        self._protocol = protocol
+        self._taken: int | None = None  # None: all of it
+        self._writing_paused = False
         self.ended = False
         self.aborted = False
-        self.reading_paused = False
+        self._reading = True
         self._closing = False
 
     def write(self, data: Any) -> None:
         assert not self.ended, "written after write_eof"
         if not self._closing:
             self.written += bytes(data)
+            if not self._writing_paused and self.get_write_buffer_size() > self.HIGH:
+                self._writing_paused = True
+                self._protocol.pause_writing()
+
+    def stop_taking(self) -> None:
+        """The peer stops reading: from here on bytes wait."""
+        self._taken = len(self.written)
+
+    def take(self, count: int) -> None:
+        """The peer reads ``count`` more bytes."""
+        assert self._taken is not None
+        self._taken = min(self._taken + count, len(self.written))
+        if self._writing_paused and self.get_write_buffer_size() <= self.LOW:
+            self._writing_paused = False
+            self._protocol.resume_writing()
 
     def write_eof(self) -> None:
         self.ended = True
@@ -55,18 +74,20 @@ class MemoryTransport(asyncio.Transport):
         return self._closing
 
     def pause_reading(self) -> None:
-        self.reading_paused = True
+        self._reading = False
 
     def resume_reading(self) -> None:
-        self.reading_paused = False
+        self._reading = True
+
+    def is_reading(self) -> bool:
+        return self._reading
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return 0 if self._taken is None else len(self.written) - self._taken
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return {"peername": ("192.0.2.7", 50000), "sockname": ("192.0.2.1", 80)}.get(name, default)
 
-    @property
     def is_done(self) -> bool:
         """Whether the client was told that nothing more comes, in whichever way."""
         return self._closing or self.ended
@@ -77,8 +98,8 @@ class MemoryOrigin:
 
     def __init__(self, path: "MemoryPath") -> None:
         self.path = path
-        self.transport = MemoryTransport()
         self.connection = UpstreamConnection(path.gateway, path.endpoint)
+        self.transport = MemoryTransport(self.connection)
         self.connection.connection_made(self.transport)
         self._read = 0
         self._h11 = h11.Connection(h11.SERVER)
@@ -130,8 +151,8 @@ class MemoryPath:
         self.answer = ANSWER
         self.endpoint = self._endpoint()
         self.origins: list[MemoryOrigin] = []
-        self.transport = MemoryTransport()
         self.down = Downstream(self.gateway, b"http", b"80")
+        self.transport = MemoryTransport(self.down)
         self.down.connection_made(self.transport)
         self._seed()
 
@@ -177,10 +198,14 @@ class MemoryPath:
         records = cast("Any", self.local.log).records
         return [record.status for record in records]
 
-    def close(self) -> None:
-        """The client is gone; check the books."""
+    def lose(self) -> None:
+        """The client's connection is gone."""
         self.transport.abort()
         self.down.connection_lost(None)
+
+    def close(self) -> None:
+        """The client is gone; check the books."""
+        self.lose()
         for backend in list(self.gateway.backends.keys()):
             self.gateway.backends.remove(backend)
         check_counts(self.local)
