@@ -43,7 +43,7 @@ def build_backends(
     by_service: dict[Key, list[str]] = {}
     for key, target in targets.items():
         by_service.setdefault(target.service_key, []).append(key)
-    kept = {key: _build(target, cluster, defaults, memo) for key, target in targets.items()}
+    kept = {key: _build(key, target, cluster, defaults, memo) for key, target in targets.items()}
     memo.backends = kept
     built = {key: one for key, (_, one) in kept.items()}
     return BackendIndex(
@@ -62,7 +62,7 @@ def refresh_backends(
     fresh = {}
     for service in services:
         for key in index.by_service.get(service, ()):
-            memo.backends[key] = _build(index.targets[key], cluster, defaults, memo)
+            memo.backends[key] = _build(key, index.targets[key], cluster, defaults, memo)
             built = memo.backends[key][1]
             if built != index.built[key]:
                 fresh[key] = built
@@ -91,11 +91,11 @@ def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict
 
 
 def _build(
-    target: ServiceTarget, cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
+    key: str, target: ServiceTarget, cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
 ) -> tuple[BackendSources, BuiltBackend]:
-    key = target.service_key
-    service, slices = cluster.services.get(key), cluster.slices.get(key, ())
-    known = memo.backends.get(target.key)
+    owner = target.service_key
+    service, slices = cluster.services.get(owner), cluster.slices.get(owner, ())
+    known = memo.backends.get(key)
     if known is not None:
         sources, built = known
         resolved = cluster.resolved.get(built.external_name) if built.external_name else None

@@ -6,7 +6,7 @@ OpenSSL as workers use. No key material appears in a message or a repr.
 
 import ssl
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -88,7 +88,7 @@ def check_pair(chain_pem: bytes, key_pem: bytes, *, now: float) -> CheckedPair:
     )
 
 
-def covers(names: Iterable[str], host: str) -> bool:
+def covers(names: Collection[str], host: str) -> bool:
     """Whether a certificate with these DNS names is good for host; a wildcard stands for one label (RFC 6125, 6.4.3).
 
     ``host`` may itself be a wildcard, as in an Ingress; then only the same wildcard covers it.
@@ -96,6 +96,8 @@ def covers(names: Iterable[str], host: str) -> bool:
     wanted = host.lower().removesuffix(".")
     _, dot, parent = wanted.partition(".")
     wildcard = f"*.{parent}" if dot else wanted
+    if wanted in names or wildcard in names:  # names as ``check_pair`` gives them: the usual case, ten times as fast
+        return True
     return any(name in (wanted, wildcard) for name in (n.lower().removesuffix(".") for n in names))
 
 
