@@ -8,7 +8,7 @@ PYTHON ?=
 ARGS ?=
 JOBS ?=
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
-SYSTEM_TESTS := apiserver cluster wire demo
+SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
 BENCHMARKS ?= $(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))
 UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))

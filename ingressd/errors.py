@@ -27,7 +27,7 @@ class Source(Enum):
 
 
 class ProxyError(IngressdError):
-    """An exchange that cannot go on. ``reason`` is a stable snake_case word: it becomes a metric label and a log field."""
+    """An exchange that cannot go on. ``reason`` is a stable snake_case word: a metric label and a log field."""
 
     source = Source.INTERNAL
 
@@ -47,7 +47,7 @@ class BadRequest(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """The endpoint failed us. ``before_send``: not one byte of the request was written, so any request may be retried."""
+    """The endpoint failed us. ``before_send``: no byte of the request was written, so any request may be retried."""
 
     source = Source.UPSTREAM
 
