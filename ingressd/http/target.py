@@ -6,7 +6,8 @@ What policy sees is what the upstream gets. The path is normalised so:
    (RFC 3986 §6.2.2.1-2); a ``%`` without two hex digits is refused.
 2. Bytes outside ASCII are percent-encoded (in the query too); a backslash is encoded as ``%5C``.
 3. Doubled slashes are merged and dot segments removed (RFC 3986 §5.2.4); a path that climbs above ``/`` is refused.
-4. Refused: ``%00``, over-long UTF-8, and dot segments with path parameters (``/..;/``), which some servers resolve.
+4. Refused: ``%00``, over-long UTF-8, dot segments with path parameters (``/..;/``) and those next to an encoded slash
+   or backslash (``/a%2F..``), which some servers resolve.
 
 A path with an encoded slash or backslash can be read in two ways. Such a path carries ``other_reading``; the caller
 must refuse it unless both readings meet the same route.
@@ -23,6 +24,7 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _SLASHES = re.compile(r"/{2,}")
 _NOT_ASCII = re.compile(r"[^\x21-\x7e]")
 _NOT_PLAIN = re.compile(r"[^\x21-\x7e]|\\")
+_DOT_SEGMENT = re.compile(r"/\.\.?(?:[/;]|$)")
 _DOT_WITH_PARAMETERS = re.compile(r"/\.\.?;")
 # Lead bytes C0 and C1, and others followed by too small a byte, spell an ASCII or shorter character the long way.
 _OVERLONG = re.compile(r"%C[01]|%E0%[89]|%F0%8|%F8%8[0-7]|%FC%8[0-3]", re.IGNORECASE)
@@ -76,7 +78,10 @@ def _parse_unusual(path: str, query: str) -> Target:
     normal = normalise_path(path)
     other = ""
     if _TWO_READINGS.search(normal):
-        other = normalise_path(_TWO_READINGS.sub("/", normal))
+        other = _TWO_READINGS.sub("/", normal)
+        if _DOT_SEGMENT.search(other):
+            raise BadRequest("bad_target", "a dot segment beside an encoded slash has more than two readings")
+        other = normalise_path(other)
     return Target(normal, _ascii_query(query), other)
 
 
