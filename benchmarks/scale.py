@@ -32,6 +32,7 @@ from tests.support.apiserver.harness import ApiServer
 SECRETS = 200
 BURST_CHANGES, BURST_PER_S = 200, 20.0
 SETTLE_S = 1.0  # between changes, so that each is one change
+AMID_S = 0.065  # a change is held off 0.05 s before it is compiled
 LIMIT_S = 30.0
 POLL_S = 0.001
 PROBE_PAUSE_S = 0.001
@@ -101,6 +102,9 @@ class Bench:
         for number in range(self.count, self.count + self.repeat):  # Services that no Ingress names yet
             self.api.create(objects.service(number))
             self.api.create(objects.endpoint_slice(number, self.backend.port))
+        with self._watched(daemon, "endpoint sets amid compiles"):
+            title = "one endpoint set changed amid the compile for an Ingress → live everywhere"
+            self._measure(title, 0.3, self._change_endpoints, self._has_endpoints, before=self._touch_ingress)
         with self._watched(daemon, "new Ingress"):
             self._measure("one Ingress created → live everywhere", 1.0, self._create_ingress, self._answers)
         with self._watched(daemon, "deleted Ingress"):
@@ -112,10 +116,12 @@ class Bench:
             title = f"{self.burst} endpoint changes, {BURST_PER_S:g} a second: each → live everywhere"
             self.figures.add(title, "s", self._burst(), goal=0.3)
 
-    def _measure(self, title: str, goal: float, act: Act, is_live: IsLive) -> None:
+    def _measure(self, title: str, goal: float, act: Act, is_live: IsLive, before: Act | None = None) -> None:
         took = []
         for turn in range(self.repeat):
             time.sleep(SETTLE_S)
+            if before is not None:
+                before(turn)
             started = time.monotonic()
             act(turn)
             self._until_live(turn, is_live, started)
@@ -143,6 +149,14 @@ class Bench:
 
     def _create_ingress(self, turn: int) -> None:
         self.api.create(objects.ingress(self.count + turn, 0))
+
+    def _touch_ingress(self, turn: int) -> None:
+        """Returns when the compile for it has just begun."""
+        annotations = {"example.com/touched": f"{self._generation}"}
+        self.api.patch(
+            "Ingress", f"ingress-{self.count - 1 - turn}", {"metadata": {"annotations": annotations}}, NAMESPACE
+        )
+        time.sleep(AMID_S)
 
     def _answers(self, turn: int, pid: int) -> bool:
         return self._clients[pid].get(host_name(self.count + turn))[0] == 200
