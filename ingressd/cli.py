@@ -9,6 +9,7 @@ from typing import Any
 
 from ingressd.errors import StartError, UsageError
 from ingressd.runtime.cpus import usable_cpus
+from ingressd.runtime.streams import open_standard_streams
 from ingressd.settings import Key, RoutingSettings, Settings, SourceSettings, StatusSettings
 from ingressd.version import __version__
 
@@ -19,6 +20,7 @@ _FALSE = frozenset(("0", "f", "false"))
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ingressd; returns the exit code of `docs/` and `ingressd --help`: 0 clean, 1 could not go on, 2 bad usage."""
+    open_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "run"
     parser = build_parser(command)

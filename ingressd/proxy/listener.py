@@ -74,12 +74,13 @@ def _families(address: str) -> list[tuple[socket.AddressFamily, str]]:
     if address:
         return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
     both = [(socket.AF_INET, "0.0.0.0")]
-    if _has_ipv6():
+    if has_ipv6():
         both.append((socket.AF_INET6, "::"))
     return both
 
 
-def _has_ipv6() -> bool:
+def has_ipv6() -> bool:
+    """Whether this machine, or this container, lets us listen on IPv6."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::", 0))

@@ -7,6 +7,7 @@ import contextlib
 import socket
 
 DRAIN = b"drain"  # to a worker: accept no more, finish what is open, end
+CUT = b"cut"  # to a worker that drains: what is still open has had its time
 REOPEN = b"reopen"  # to a worker: open the access log anew
 CHANNEL = b"channel"  # with a descriptor: a new channel between the control process and a worker
 BEAT = b"beat"  # from a child: its loop turns

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from ingressd.errors import StartError
-from ingressd.proxy.listener import Listener, bind_listeners
+from ingressd.proxy.listener import Listener, bind_listeners, has_ipv6
 from ingressd.runtime import links
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.worker import worker_main
@@ -41,8 +41,9 @@ WORKER_HANG_S = 10.0
 """A worker whose loop has not turned for so long serves nobody: it is replaced."""
 CONTROL_HANG_S = 60.0
 _STOP_CONTROL_S = 5.0
+_CUT_OFF_S = 3.0
 _QUICK_DEATH_S = 1.0
-_MAX_QUICK_DEATHS = 5
+_MAX_EARLY_DEATHS = 5
 _LONGEST_PAUSE_S = 5.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -63,7 +64,8 @@ class _Child:
         self.link: socket.socket | None = None
         self.started = 0.0
         self.last_beat = 0.0
-        self.quick_deaths = 0
+        self.was_useful = False  # it got as far as it must: serving, or every worker serving
+        self.early_deaths = 0
         self.start_at: float | None = 0.0
 
 
@@ -94,6 +96,7 @@ class Supervisor:
         self._deadline = 0.0
         self._failure = ""
         self._is_ready = False
+        self._is_cut = False
         self._hurried = 0
         self._beaten = 0.0
         self._selector = selectors.DefaultSelector()
@@ -251,6 +254,7 @@ class Supervisor:
         child_link.close()
         child.pid = pid
         child.start_at = None
+        child.was_useful = False
         child.started = child.last_beat = time.monotonic()
 
     def _leave_parent(self) -> None:
@@ -278,17 +282,21 @@ class Supervisor:
                 return
             child.last_beat = time.monotonic()
             word, _, rest = message.partition(b" ")
+            if word in (links.READY, links.ACCEPTING):
+                child.was_useful = True
             if word == links.READY and not self._is_ready:
                 self._is_ready = True
                 self._print_ready(int(rest))
             elif word == links.FAILED:
-                self._fail(rest.decode(errors="replace"))
+                self._on_failed(rest.decode(errors="replace"))
 
     def _print_ready(self, routes: int) -> None:
         listeners = self._workers[0].listeners
         http = next(one for one in listeners if one.scheme == "http")
         https = next(one for one in listeners if one.scheme == "https")
         address, port = self._admin.getsockname()[:2]
+        if not self._settings.admin_address:
+            address = "0.0.0.0"  # of both families, as the traffic ports are called
         admin = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         workers = len(self._workers)
         line = f"ingressd ready http={http.label} https={https.label} admin={admin} workers={workers} routes={routes}"
@@ -297,6 +305,14 @@ class Supervisor:
             sys.stdout.flush()
             if self._on_ready is not None:
                 self._on_ready(http.port, https.port)
+
+    def _on_failed(self, why: str) -> None:
+        """The control process says it cannot start. When traffic is being served that is no reason to stop serving."""
+        if not self._is_ready:
+            self._fail(why)
+            return
+        log.error("no control process: %s; serving on with what there is, trying again", why)
+        self._tell(self._control, links.STOP)
 
     def _fail(self, why: str) -> None:
         """Something this program cannot run without is missing: end at once, saying so."""
@@ -327,11 +343,12 @@ class Supervisor:
         self._drop_link(child)
         if self._phase >= _Phase.DRAINING:
             return
-        child.quick_deaths = child.quick_deaths + 1 if lived_s < _QUICK_DEATH_S else 0
-        if child is self._control and not self._is_ready and child.quick_deaths >= _MAX_QUICK_DEATHS:
-            self._fail("the control process keeps failing at start; the log above says why")
+        is_early = not child.was_useful or lived_s < _QUICK_DEATH_S
+        child.early_deaths = child.early_deaths + 1 if is_early else 0
+        if not self._is_ready and child.early_deaths >= _MAX_EARLY_DEATHS:
+            self._fail(f"a process ({child.name}) keeps failing at start; the log above says why")
             return
-        pause_s = 0.0 if not child.quick_deaths else min(0.1 * 2**child.quick_deaths, _LONGEST_PAUSE_S)
+        pause_s = min(0.1 * 2**child.early_deaths, _LONGEST_PAUSE_S) if child.early_deaths else 0.0
         child.start_at = time.monotonic() + pause_s
         log.error("%s %s after %.1f s: starting it again", child.name, _how(status), lived_s)
 
@@ -395,11 +412,15 @@ class Supervisor:
             os.kill(self._control.pid, signal.SIGKILL)
 
     def _cut_off(self) -> None:
+        """First by an order, so that what is cut off is logged as well; who does not obey is killed."""
         for worker in self._workers:
-            if worker.pid:
-                log.warning("%s still had open exchanges after the drain's time: cut off", worker.name)
+            if worker.pid and self._is_cut:
                 os.kill(worker.pid, signal.SIGKILL)
-        self._deadline = time.monotonic() + _LONGEST_PAUSE_S
+            elif worker.pid:
+                log.warning("%s still had open exchanges after the drain's time: cut off", worker.name)
+                self._tell(worker, links.CUT)
+        self._is_cut = True
+        self._deadline = time.monotonic() + _CUT_OFF_S
 
     def _tell(self, child: _Child, message: bytes) -> None:
         if child.link is not None:
@@ -434,11 +455,15 @@ def _check_access_log(path: str) -> None:
 
 
 def _bind_admin(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    """``address`` "" is every address of both families: in an IPv6-only pod that is where probes come to."""
+    both = not address and has_ipv6()
+    family = socket.AF_INET6 if both or ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if both:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     try:
-        bound.bind((address or "0.0.0.0", port))
+        bound.bind((address or ("::" if both else "0.0.0.0"), port))
     except OSError as error:
         bound.close()
         where = f"{address or '*'} port {port}"

@@ -140,6 +140,8 @@ class Worker:
             return
         if message == links.DRAIN:
             self._draining.set()
+        elif message == links.CUT:
+            self.gateway.abort_all()
         elif message == links.REOPEN:
             self.gateway.log.reopen()
         elif message == links.CHANNEL and descriptor is not None:

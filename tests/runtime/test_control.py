@@ -1,9 +1,14 @@
 """The control process and the supervisor are killed: what goes on, what comes back, what ends."""
 
+import json
 import os
 import signal
+from pathlib import Path
+
+import pytest
 
 from tests.runtime.conftest import HOST, Shop
+from tests.support.apiserver.harness import ApiServer
 from tests.support.daemon import Daemon
 from tests.support.eventually import eventually, soon
 from tests.support.load import Aim, Load
@@ -64,13 +69,40 @@ def test_without_a_supervisor_everything_ends(daemon: Daemon) -> None:
     assert daemon.log.count("the supervisor is gone") >= 1
 
 
-def test_a_control_process_that_cannot_start_ends_the_daemon(shop: Shop) -> None:
-    with Daemon(*shop.flags, wait_until_ready=False, patch=_BROKEN_CONTROL) as daemon:
+@pytest.mark.parametrize(("patch", "culprit"), [("_BROKEN_CONTROL", "control"), ("_BROKEN_WORKER", "worker-")])
+def test_a_process_that_cannot_start_ends_the_daemon(shop: Shop, patch: str, culprit: str) -> None:
+    with Daemon(*shop.flags, wait_until_ready=False, patch=globals()[patch]) as daemon:
         assert daemon.wait() == 1
-        assert daemon.log.splitlines()[-1].startswith("ingressd: the control process keeps failing at start")
+        assert daemon.log.splitlines()[-1].startswith(f"ingressd: a process ({culprit}")
+        assert "keeps failing at start" in daemon.log
 
 
 _BROKEN_CONTROL = """
 import sys, types
 sys.modules["ingressd.runtime.control"] = types.ModuleType("control")
 """
+_BROKEN_WORKER = """
+import ingressd.runtime.supervisor
+ingressd.runtime.supervisor.worker_main = lambda *_: 3
+"""
+
+
+def test_credentials_that_break_later_do_not_end_what_is_served(shop: Shop, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    with ApiServer() as api:
+        for file in shop.directory.iterdir():
+            api.apply(json.loads(file.read_text()))
+        good = api.kubeconfig.read_text()
+        kubeconfig.write_text(good)
+        with Daemon("--kubeconfig", str(kubeconfig), "--allow-loopback-endpoints") as daemon:
+            workers = daemon.workers
+            kubeconfig.write_text("no such thing")
+            old = daemon.control
+            os.kill(old, signal.SIGKILL)
+
+            daemon.stderr.wait_for(lambda line: "no control process: kubeconfig" in line)
+            assert {daemon.get("/", host=HOST).status for _ in range(6)} == {200}
+
+            kubeconfig.write_text(good)
+            eventually(lambda: is_back(daemon, old), within_s=20.0)
+            assert daemon.workers == workers

@@ -120,6 +120,21 @@ def test_who_does_not_finish_is_cut_off(slow_shop: Shop, slow: Pod) -> None:
             client.receive()
         client.close()
         assert "cut off" in daemon.log
+        assert '"target":"/hold"' in daemon.stdout.text  # and what was cut off is in the access log
+
+
+def test_who_does_not_even_listen_is_killed(slow_shop: Shop) -> None:
+    with Daemon(*slow_shop.flags, "--drain-timeout=0.2", patch=_IMPATIENT) as daemon:
+        for pid in daemon.workers.values():
+            os.kill(pid, signal.SIGSTOP)
+
+        assert daemon.stop() == 0
+
+
+_IMPATIENT = """
+import ingressd.runtime.supervisor
+ingressd.runtime.supervisor._CUT_OFF_S = 0.2
+"""
 
 
 def test_a_second_signal_ends_it_at_once(slow_shop: Shop, slow: Pod) -> None:

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 
 from tests.runtime.conftest import HOST, Shop
 from tests.support import sites
-from tests.support.daemon import READY, Daemon
+from tests.support.daemon import CHECKOUT, READY, READY_S, Daemon, clean_environment
 from tests.support.eventually import eventually
+from tests.support.fetch import fetch
 
 
 def test_exactly_one_line_on_standard_output(shop: Shop) -> None:
@@ -50,3 +54,40 @@ def test_nothing_to_serve_is_served(shop: Shop) -> None:
         answer = daemon.get("/", host=HOST)
         assert (answer.status, answer.headers["content-length"]) == (404, str(len(answer.body)))
         assert daemon.get("/", host=HOST, scheme="https").status == 404
+
+
+def test_every_address_of_both_families(shop: Shop) -> None:
+    with Daemon(*shop.flags, "--bind-address=", "--admin-address=", wait_until_ready=False) as daemon:
+        line = daemon.await_ready()
+
+        assert line.count("=0.0.0.0:") == 3
+        for address in ("127.0.0.1", "::1"):
+            for port in (daemon.http_port, daemon.https_port, daemon.admin_port):
+                socket.create_connection((address, port), timeout=10).close()
+
+
+def test_started_with_its_standard_streams_closed(shop: Shop) -> None:
+    """Descriptors 0 to 2 are free then; no socket may come to lie where the access log is written."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        http, admin = first.getsockname()[1], second.getsockname()[1]
+    ports = (f"--http-port={http}", "--https-port=0", f"--healthz-port={admin}")
+    addresses = ("--bind-address=127.0.0.1", "--admin-address=127.0.0.1")
+    command = [sys.executable, "-m", "ingressd", *shop.flags, *ports, *addresses, "--workers=2"]
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    with subprocess.Popen(closed, cwd=CHECKOUT, env=clean_environment()) as process:
+        try:
+            eventually(lambda: fetch(admin, "/readyz").status == 200, within_s=READY_S)
+            answers = [fetch(http, "/", HOST) for _ in range(20)]
+        finally:
+            process.terminate()
+        assert [answer.status for answer in answers] == [200] * 20
+        assert process.wait(20) == 0
+
+
+def test_whoever_read_its_output_may_go(shop: Shop) -> None:
+    with Daemon(*shop.flags) as daemon:
+        daemon.stdout.abandon()
+
+        assert {daemon.get("/", host=HOST).status for _ in range(30)} == {200}
+        eventually(lambda: daemon.metrics().sum("ingressd_access_log_dropped_lines_total") > 0)
+        assert daemon.admin("/healthz").status == 200

@@ -80,6 +80,12 @@ class Lines:
                     raise TimeoutError(f"no such line in {within_s:g} s")
                 self._more.wait(left)
 
+    def abandon(self) -> None:
+        """Read no more: the writer finds the pipe broken."""
+        raw = self._stream.fileno()
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), raw)
+
     def join(self) -> None:
         """Until everything is read; the writers have ended."""
         self._reader.join(_LEFT_OVER_S)
