@@ -1,6 +1,6 @@
 # Everything sets itself up: nothing but Python 3.11 or newer, with its venv module, has to be there.
 # Variables: PYTHON (interpreter to build .venv with), ARGS (more arguments for pytest or the demo), JOBS (tests in
-# parallel; empty: one after the other), BENCHMARKS (which of benchmarks/).
+# parallel; empty: one after the other), BENCHMARKS (which claims).
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,12 +10,12 @@ JOBS ?=
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
 SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
-BENCHMARKS ?= $(basename $(notdir $(wildcard benchmarks/[a-z]*.py)))
+BENCHMARKS ?= $(filter-out chart,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help test lint types unit matrix bench demo tools format clean run-venv test-venv
+.PHONY: help test lint types unit matrix bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,16 @@ unit: test-venv ## the tests that start no processes of ours (ARGS="-k name" pic
 matrix: ## the unit tests under every newer CPython found (3.12, 3.13, 3.14; PATH and pyenv)
 	@scripts/matrix $(UNIT) $(PYTEST_ARGS)
 
-bench: run-venv ## print the figures behind our claims (BENCHMARKS=match picks)
+bench: run-venv bench-tools ## beside nginx, HAProxy, Envoy, Caddy: 3 minutes (ARGS="--only log"; ARGS=--help)
+	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
+
+bench-long: run-venv bench-tools ## the same, everything, hours (ARGS="--rounds 5 --seconds 2" for less)
+	$(BIN)/python -m benchmarks.peers --long $(ARGS)
+
+bench-tools: # as root on Debian it installs them; else it says what is missing, and the rest is measured
+	@scripts/bench-tools --yes || true
+
+bench-claims: run-venv ## print the figures behind our other claims (BENCHMARKS=match picks)
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: test-venv ## let ruff rewrite what lint would complain about
