@@ -7,6 +7,9 @@ the normal case.
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
+from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _HOLD_UPSTREAM = 1  # the endpoint cannot take the body now
 _HOLD_READ_AHEAD = 2  # the client is far enough ahead of the request being answered
 _HOLD_LINGER = 4  # what a refused client still sends has cost enough
+_LINGER = Struct("ii")  # struct linger
 _END = b"\r\n\r\n"
 _NOT_SEEN = 1 << 62  # more than any buffer holds
 
@@ -51,6 +55,7 @@ class Downstream(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_closing",
+        "_ends_answer",
         "_forwarded",
         "_forwarded_host",
         "_head_begun",
@@ -90,6 +95,7 @@ class Downstream(asyncio.Protocol):
         self._held = 0
         self._reading = False
         self._closing = False  # nothing is read as a request any more
+        self._ends_answer = False  # the answer under way has no other end than the connection's
         self._head_begun = False  # a head is incomplete, and its time is running
         self._no_more = False  # the client has half-closed
         self._lingered = 0
@@ -362,6 +368,20 @@ class Downstream(asyncio.Protocol):
         if not self._closing:
             self._close()
 
+    def end_with_answer(self) -> None:
+        """The answer has no length: how the connection ends says whether it is whole (RFC 9112 §8).
+
+        Until it is, the connection ends by a reset, whoever ends it: the kernel does when this process dies.
+        """
+        self._ends_answer = True
+        self._reset_at_end(True)
+
+    def _reset_at_end(self, reset: bool) -> None:
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            with suppress(OSError):  # it is gone already
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(reset, 0))
+
     def reply(self, status: int, request: RequestHead, *, close: bool, unread: bool, reason: str) -> None:
         """Answer in the endpoint's stead; the exchange has ended. ``unread`` as in ``on_exchange_done``."""
         self.gateway.stats.rejected(reason)
@@ -412,6 +432,8 @@ class Downstream(asyncio.Protocol):
         self._buffer = b""
         self._unsent = _NOT_SEEN
         limits = self.gateway.limits
+        if self._ends_answer:
+            self._reset_at_end(False)
         if self._held:
             self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD, False)
         if linger and not self._no_more and not self.transport.is_closing() and self.transport.can_write_eof():
@@ -429,6 +451,8 @@ class Downstream(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection: an answer under way must not look complete."""
         self._closing = True
+        if self._ends_answer:
+            self._reset_at_end(True)
         self.transport.abort()
 
     def close_when_idle(self) -> None:

@@ -336,6 +336,7 @@ class Forwarding(Exchange):
                     line += b"Trailer: " + fields.trailer + b"\r\n"
             else:
                 self.close_after = True
+                self.down.end_with_answer()
         if not self._may_keep_alive() or not self.body_done:
             self.close_after = True
         connection = b""
