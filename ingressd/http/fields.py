@@ -49,7 +49,8 @@ _SPECIAL: dict[bytes, FieldKind] = {
 }
 
 # What a client says about where a request came from is not believed; we write these ourselves (or nobody does).
-_CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x-real-ip|x-scheme")
+# X-Rewrite-URL and X-Original-URL replace the path for some upstreams, past every route (CVE-2018-14773).
+_CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x-real-ip|x-rewrite-url|x-scheme")
 # nginx drops names outside this set too: with "_" and "." a CGI-style upstream cannot tell X-Real-IP from X_Real_IP.
 _UNMISTAKABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
 

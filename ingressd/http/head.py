@@ -18,6 +18,7 @@ from ingressd.http.target import normalise_host
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_PROTOCOL = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")  # RFC 9110 §7.8, lower case
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 _MAX_BLOCK_TO_REMEMBER = 2048
@@ -160,8 +161,10 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
         fields.close = b"close" in options
         fields.keep_alive = b"keep-alive" in options
         onward = without_named(onward, options)
-    if fields.upgrade and (b"upgrade" not in options or _is_own_protocol(fields.upgrade) or fields.has_body):
-        fields.upgrade = b""
+    if fields.upgrade:
+        _judge_upgrade(fields, offered=b"upgrade" in options)
+    if fields.request_id and not _REQUEST_ID.fullmatch(fields.request_id):
+        fields.request_id = b""
     fields.te_trailers = fields.te_trailers and b"te" in options
     fields.onward = b"".join(onward)
     return fields
@@ -189,8 +192,8 @@ def _judge_field(
     elif kind is FieldKind.TE:
         fields.te_trailers = fields.te_trailers or b"trailers" in list_items(value)
     elif kind is FieldKind.REQUEST_ID:
-        # Two of them are two opinions: as malformed as none.
-        fields.request_id = value if _REQUEST_ID.fullmatch(value) and not fields.request_id else b""
+        # Several of them are several opinions: joined like this they are as malformed as none.
+        fields.request_id = fields.request_id + b"," + value if fields.request_id else value
     else:
         onward.append(b"%b: %b\r\n" % (name, value))
 
@@ -217,6 +220,18 @@ def _judge_framing(fields: RequestFields, kind: FieldKind, value: bytes) -> None
     fields.content_length = length
 
 
-def _is_own_protocol(upgrade: bytes) -> bool:
-    """Protocols that would change what *we* speak are never passed on: h2c tunnels requests past every policy."""
-    return any(item in (b"h2c", b"h2", b"tls") or item.startswith((b"http/", b"tls/")) for item in list_items(upgrade))
+def _judge_upgrade(fields: RequestFields, *, offered: bool) -> None:
+    """Without ``Connection: upgrade`` it is no offer. One that we do not pass on ends the connection with its answer:
+    what follows may already be in the other protocol, so it is never read as a request (RFC 9110 §7.8).
+    """
+    if not offered:
+        fields.upgrade = b""
+    elif fields.has_body or not all(map(_may_be_offered, list_items(fields.upgrade))):
+        fields.upgrade = b""
+        fields.close = True
+
+
+def _may_be_offered(protocol: bytes) -> bool:
+    """Whether ``protocol`` is well formed and changes nothing we speak: h2c tunnels requests past every policy."""
+    match = _PROTOCOL.fullmatch(protocol)
+    return match is not None and match.group(1) not in (b"h2c", b"h2", b"http", b"tls")

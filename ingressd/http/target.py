@@ -9,8 +9,11 @@ What policy sees is what the upstream gets. The path is normalised so:
 4. Refused: ``%00``, over-long UTF-8, dot segments with path parameters (``/..;/``) and those next to an encoded slash
    or backslash (``/a%2F..``), which some servers resolve.
 
-A path with an encoded slash or backslash can be read in two ways. Such a path carries ``other_reading``; the caller
-must refuse it unless both readings meet the same route.
+Some paths are read in two ways: an encoded slash or backslash is a slash to some servers, a path parameter (``;`` or
+``%3B``) is cut off by some, a path that is encoded twice is decoded twice by some. Such a path carries
+``other_reading``, what a server makes of it that does all of that; the caller must refuse it unless both readings meet
+the same route. For routes that hold none of these characters no reading in between leads anywhere else, because an
+encoded slash within parameters is refused.
 """
 
 import re
@@ -28,7 +31,10 @@ _DOT_SEGMENT = re.compile(r"/\.\.?(?:[/;]|$)")
 _DOT_WITH_PARAMETERS = re.compile(r"/\.\.?;")
 # Lead bytes C0 and C1, and others followed by too small a byte, spell an ASCII or shorter character the long way.
 _OVERLONG = re.compile(r"%C[01]|%E0%[89]|%F0%8|%F8%8[0-7]|%FC%8[0-3]", re.IGNORECASE)
-_TWO_READINGS = re.compile(r"%2F|%5C", re.IGNORECASE)
+_TWO_READINGS = re.compile(r"%2F|%5C|;|%3B|%25[0-9A-Fa-f]{2}", re.IGNORECASE)
+_ENCODED_AGAIN = re.compile(r"%(?:25)+([0-9A-Fa-f]{2})")
+_ENCODED_SLASH = re.compile(r"%2F|%5C", re.IGNORECASE)
+_PARAMETERS = re.compile(r"(?:;|%3B)([^/]*)")
 
 _HOST = re.compile(r"(?:([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)\.?|(\[[0-9A-Fa-f:.]+\]))(?::([0-9]{0,5}))?")
 MAX_HOST_BYTES = 255 + 6  # a DNS name (RFC 1035 §2.3.4) and a port
@@ -67,7 +73,7 @@ def parse_target(raw: str) -> Target:
     if raw[0] != "/":
         return _parse_absolute(raw)
     path, mark, query = raw.partition("?")
-    if "%" in path or "//" in path or "/." in path or "\\" in path or not path.isascii() or "#" in raw:
+    if "%" in path or "//" in path or "/." in path or ";" in path or "\\" in path or not path.isascii() or "#" in raw:
         return _parse_unusual(path, mark + query)
     return Target(path, _ascii_query(mark + query))
 
@@ -76,13 +82,19 @@ def _parse_unusual(path: str, query: str) -> Target:
     if "#" in path or "#" in query:
         raise BadRequest("bad_target", "a fragment does not belong in a request target (RFC 9112 §3.2)")
     normal = normalise_path(path)
-    other = ""
-    if _TWO_READINGS.search(normal):
-        other = _TWO_READINGS.sub("/", normal)
-        if _DOT_SEGMENT.search(other):
-            raise BadRequest("bad_target", "a dot segment beside an encoded slash has more than two readings")
-        other = normalise_path(other)
+    other = _other_reading(normal) if _TWO_READINGS.search(normal) else ""
     return Target(normal, _ascii_query(query), other)
+
+
+def _other_reading(normal: str) -> str:
+    """What a server makes of a normalised path that decodes all it can, slashes too, and cuts parameters off."""
+    path = _ESCAPE.sub(_normal_escape, _ENCODED_AGAIN.sub(r"%\1", normal))
+    if any(_ENCODED_SLASH.search(parameters) for parameters in _PARAMETERS.findall(path)):
+        raise BadRequest("bad_target", "an encoded slash within path parameters has more than two readings")
+    path = _PARAMETERS.sub("", _ENCODED_SLASH.sub("/", path))
+    if _DOT_SEGMENT.search(path):
+        raise BadRequest("bad_target", "a dot segment beside an encoded slash has more than two readings")
+    return normalise_path(path)
 
 
 def _parse_absolute(raw: str) -> Target:

@@ -20,7 +20,11 @@ SNAPSHOT = Snapshot(
         ("/x%2fy", 200, "/x%2Fy"),
         ("/administration", 200, "/administration"),
         ("/Admin", 200, "/Admin"),  # Kubernetes: case-sensitive
-        ("/%2561dmin", 200, "/%2561dmin"),
+        ("/x%252fy", 200, "/x%252fy"),
+        ("/x;y/z", 200, "/x;y/z"),
+        ("/%2561dmin", 400, ""),
+        ("/admin;x", 400, ""),
+        ("/;/admin", 400, ""),
         ("/admin", 403, ""),
         ("/admin/", 403, ""),
         ("//admin", 403, ""),
