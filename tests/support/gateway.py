@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from ingressd.policy.timeouts import Timeouts
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.listener import Listener, serve
@@ -178,8 +179,17 @@ def _listen() -> socket.socket:
     return bound
 
 
-def one_host(ports: Sequence[int], *, host: str = "a.example", route: Route | None = None) -> Snapshot:
+def one_host(
+    ports: Sequence[int],
+    *,
+    host: str = "a.example",
+    route: Route | None = None,
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    max_body_bytes: int = 1 << 20,
+) -> Snapshot:
     """A snapshot with one host whose every path goes to endpoints on loopback ``ports``."""
     backend = Backend("default/app:80", "default", "app", "80", tuple(Endpoint("127.0.0.1", port) for port in ports))
-    route = route or Route("prefix", "/", backend.key, "default", "web", "app")
+    route = route or Route(
+        "prefix", "/", backend.key, "default", "web", "app", timeouts=timeouts, max_body_bytes=max_body_bytes
+    )
     return Snapshot(hosts={host: VirtualHost(host, (route,))}, backends={backend.key: backend})

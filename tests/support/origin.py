@@ -1,6 +1,8 @@
 """A scripted HTTP/1.1 origin: records what it is sent, byte by byte, and answers what the test says."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -46,6 +48,9 @@ class Seen:
         await self.writer.drain()
 
     def reset(self) -> None:
+        """Vanish with a RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
