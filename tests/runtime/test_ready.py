@@ -91,3 +91,17 @@ def test_whoever_read_its_output_may_go(shop: Shop) -> None:
         assert {daemon.get("/", host=HOST).status for _ in range(30)} == {200}
         eventually(lambda: daemon.metrics().sum("ingressd_access_log_dropped_lines_total") > 0)
         assert daemon.admin("/healthz").status == 200
+
+
+def test_without_uvloop(shop: Shop) -> None:
+    with Daemon(*shop.flags, patch='import sys\nsys.modules["uvloop"] = None') as daemon:
+        assert {daemon.get("/", host=HOST, scheme=scheme).status for scheme in ("http", "https") * 4} == {200}
+        workers, control = daemon.workers, daemon.control
+        os.killpg(daemon.process.pid, signal.SIGHUP)
+        shop.add_host("more.example")
+        eventually(lambda: {daemon.get("/", host="more.example").status for _ in range(6)} == {200})
+        assert (daemon.workers, daemon.control) == (workers, control)
+        os.kill(workers[0], signal.SIGKILL)
+        eventually(lambda: len(daemon.workers) == 2 and daemon.workers[0] != workers[0])
+        assert {daemon.get("/", host=HOST, scheme=scheme).status for scheme in ("http", "https") * 4} == {200}
+        assert "Traceback" not in daemon.log
