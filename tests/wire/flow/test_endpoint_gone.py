@@ -118,7 +118,7 @@ async def test_a_pooled_connection_that_closes_as_it_is_used() -> None:
         async with gateway_and_client(one_answer_then_close_on_the_next) as (gateway, client):
             assert (await client.ask(GET)).status == 200
             assert (await client.ask(request)).status == status
-            assert gateway.retried()["closed_before_response"] == (1 if request is GET else 0)
+            assert gateway.retried()["stale_connection"] == (1 if request is GET else 0)
 
 
 async def test_idle_connections_that_close_are_not_used() -> None:
