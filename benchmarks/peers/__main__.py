@@ -16,7 +16,7 @@ from benchmarks.peers.publish import publish
 from benchmarks.peers.site import Site, backend, free_port, memory_folder
 
 PACES = {
-    "quick": Pace(rounds=3, seconds=1),
+    "quick": Pace(rounds=3, seconds=1, warms_up_once=True),
     "usual": Pace(rounds=5, seconds=2),
     "long": Pace(rounds=9, seconds=4),
 }
@@ -54,7 +54,7 @@ def _measure(site: Site, options: argparse.Namespace, names: list[str]) -> int:
     pace = PACES[kind]
     pace = Pace(
         rounds=options.rounds or pace.rounds, seconds=options.seconds or pace.seconds,
-        max_others=options.max_others / 100, again=options.again,
+        max_others=options.max_others / 100, again=options.again, warms_up_once=pace.warms_up_once,
     )  # fmt: skip
     found = results.Results(about=results.about() | {"kind": kind}, pace=pace)
     path = results.new_path(kind)

@@ -21,12 +21,13 @@ _WORK = bytes(2 * MIB)
 
 class Pace(Struct, frozen=True, kw_only=True):
     """How long and how often. A round in which others had more than ``max_others`` of the machine is thrown away and
-    done again, at most ``again`` times."""
+    done again, at most ``again`` times. ``warms_up_once``: with the first load of a stage only, not with each."""
 
     rounds: int
     seconds: float
     max_others: float = 0.05
     again: int = 2
+    warms_up_once: bool = False
 
 
 class Sample(Struct, kw_only=True):
@@ -89,7 +90,8 @@ def run_stage(site: Site, stage: Stage, pace: Pace) -> Iterator[Sample | Failure
                 if measure.only and name not in measure.only:
                     continue
                 try:
-                    check(measure, measure.driver.run(proxy, WARM_UP_S))
+                    if not pace.warms_up_once or measure is stage.measures[0]:
+                        check(measure, measure.driver.run(proxy, WARM_UP_S))
                     names[measure.id].append(name)
                 except LoadError as error:
                     yield _failure(stage, measure, name, error)

@@ -1,4 +1,8 @@
-"""Where a worker's time goes under load: perf when it is there and allowed, else cProfile without the kernel."""
+"""Where a worker's time goes under load: perf, when it is there and allowed; and cProfile, by Python function.
+
+perf sees the kernel and every library, but of Python only the interpreter; cProfile sees Python functions, without the
+kernel, and makes small ones look dearer than they are.
+"""
 
 import shutil
 import subprocess
@@ -29,17 +33,21 @@ def profile(site: Site, name: str) -> int:
         time.sleep(0.5)
         recorded = _record(pids, data)
         load.join()
-    if not recorded:
+    if recorded:
+        _print_report(data, name)
+    else:
         print("perf is not there or not allowed: Python's share only, without the kernel", file=sys.stderr)
-        command = [sys.executable, "-m", "benchmarks.exchange", "--profile"]
-        return subprocess.run(command, cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "benchmarks.exchange", "--profile"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+def _print_report(data: Path, name: str) -> None:
     by_library = _report(data, "--sort", "dso")
     by_function = _report(data, "--sort", "dso,symbol")
     path = RESULTS / f"profile-{name}-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     path.parent.mkdir(exist_ok=True)
     path.write_text(by_library + by_function)
     print(by_library, "\n".join(by_function.splitlines()[:50]), f"\nall of it: {path}", sep="\n")
-    return 0
 
 
 def _record(pids: str, data: Path) -> bool:
