@@ -115,7 +115,7 @@ class EndpointWire:
 
     def say(self, data: bytes) -> None:
         """Deliver bytes from the endpoint."""
-        if not self.wire.is_closing() and not self.is_lost:
+        if data and not self.wire.is_closing() and not self.is_lost:
             self.protocol.data_received(data)
 
     def hang_up(self, error: Exception | None = None) -> None:
