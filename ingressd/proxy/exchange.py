@@ -6,6 +6,7 @@
 from enum import Enum, IntEnum
 
 from ingressd.errors import UpstreamError
+from ingressd.policy.retries import RetryBudget
 
 
 class State(IntEnum):
@@ -57,7 +58,10 @@ class Verdict(Enum):
 
 # RFC 9110 §9.2.2: sending it twice means the same as sending it once.
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
-_UNANSWERED = frozenset(("closed_before_response",))
+STALE = "stale_connection"
+"""An idle connection had ended when it was used. Nobody is failing, so this takes nothing from the retry budget; it
+happens once per request at most, because second attempts get new connections."""
+_UNANSWERED = frozenset((STALE, "closed_before_response"))
 
 
 class Exchange:
@@ -75,8 +79,8 @@ class Exchange:
         """Go where ``TRANSITIONS`` says. A KeyError here is a bug of ours, not a peer's doing."""
         self.state = TRANSITIONS[self.state, happening]
 
-    def decide(self, error: UpstreamError, *, max_attempts: int) -> Verdict:
-        """Decide about a failed attempt.
+    def decide(self, error: UpstreamError, *, max_attempts: int, budget: RetryBudget) -> Verdict:
+        """Decide about a failed attempt; a retry is taken from ``budget``.
 
         Once a response head went to the client it is too late for anything but an abort. A request that was never
         written may always go to the next endpoint. One that was written may only when its connection ended without a
@@ -87,8 +91,5 @@ class Exchange:
             return Verdict.ABORT
         if self.attempts >= max_attempts or error.reason == "no_endpoints":
             return Verdict.REPLY
-        if error.before_send:
-            return Verdict.RETRY
-        if error.reason in _UNANSWERED and self.idempotent and self.replayable:
-            return Verdict.RETRY
-        return Verdict.REPLY
+        harmless = error.before_send or (error.reason in _UNANSWERED and self.idempotent and self.replayable)
+        return Verdict.RETRY if harmless and (error.reason == STALE or budget.spend()) else Verdict.REPLY

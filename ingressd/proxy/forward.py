@@ -6,6 +6,7 @@ tells it what it read, and it pauses one while the other cannot keep up.
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ingressd.http.head import RequestHead
 from ingressd.http.response import ResponseFields
 from ingressd.http.target import rewritten_target
 from ingressd.policy.rewrite import rewrite_path
-from ingressd.proxy.exchange import Exchange, Happening, State, Verdict
+from ingressd.proxy.exchange import STALE, Exchange, Happening, State, Verdict
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.records import record_exchange
 from ingressd.proxy.request_body import RequestBody
@@ -28,6 +29,8 @@ from ingressd.proxy.upstream import LENGTH, NO_BODY, UpstreamConnection, open_co
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
+
+log = logging.getLogger(__name__)
 
 CLIENT_GONE = 499
 """What log and metrics show, as nginx does, when the client left before any response began."""
@@ -99,6 +102,7 @@ class Forwarding(Exchange):
     def start(self, rest: bytes) -> None:
         """Begin; ``rest`` is what the client sent after the head."""
         self.gateway.active += 1
+        self.gateway.retries.earn()
         self._head = self._onward_head()
         if rest:
             self._take(rest)
@@ -127,15 +131,19 @@ class Forwarding(Exchange):
 
     def _attempt(self) -> None:
         self.attempts += 1
-        endpoint = self.backend.pick(self._tried)
+        now = monotonic()
+        endpoint = self.backend.pick(self._tried, now)
         if endpoint is None:
             self.on_upstream_failed(UpstreamError("no_endpoints", self.backend.key, before_send=True))
             return
         self._tried.append(endpoint)
         self.endpoint = endpoint
-        self.upstream_started = monotonic()
+        self.upstream_started = now
         # What closed one idle connection may have closed them all: a second attempt gets a new one.
-        connection = self.gateway.pool.lease(endpoint, fresh=self.attempts > 1)
+        pool = self.gateway.pool
+        connection = pool.lease(endpoint, fresh=self.attempts > 1 or not self.idempotent)
+        if not self.idempotent and self.attempts == 1:
+            connection = self._proven_idle(endpoint)
         if connection is not None:
             self._send(connection)
             return
@@ -143,6 +151,15 @@ class Forwarding(Exchange):
             self.down.stop_waiting()
             self.down.hold_reading(True)
         self.gateway.spawn(self._connect(endpoint))
+
+    def _proven_idle(self, endpoint: LiveEndpoint) -> UpstreamConnection | None:
+        """An idle connection for a request that could not be sent twice: look before using what may just have ended."""
+        pool = self.gateway.pool
+        connection = pool.next_idle(endpoint)
+        while connection is not None and connection.has_ended():
+            connection.close()
+            connection = pool.next_idle(endpoint)
+        return connection
 
     async def _connect(self, endpoint: LiveEndpoint) -> None:
         try:
@@ -244,16 +261,26 @@ class Forwarding(Exchange):
 
     def on_upstream_failed(self, error: UpstreamError) -> None:
         """The attempt failed: try the next endpoint, tell the client, or cut it off when it is too late to tell."""
-        verdict = self.decide(error, max_attempts=self.gateway.limits.attempts)
+        gateway = self.gateway
+        verdict = self.decide(error, max_attempts=gateway.limits.attempts, budget=gateway.retries)
+        self._blame(error)
         self._let_go()
         if verdict is Verdict.RETRY:
-            self.gateway.stats.retried(error.reason)
+            gateway.stats.retried(error.reason)
             self.move(Happening.RETRY)
             self._attempt()
         elif verdict is Verdict.REPLY:
             self._reply(error)
         else:
             self._abort()
+
+    def _blame(self, error: UpstreamError) -> None:
+        """Note what the failure says of the endpoint. That an idle connection had ended says nothing."""
+        endpoint = self.endpoint
+        if endpoint is None or error.reason in ("no_endpoints", STALE):
+            return
+        if endpoint.health.failed(monotonic()):
+            log.warning("endpoint %s is set aside: %s", endpoint.label, error)
 
     def _refuse(self, error: BadRequest) -> None:
         """The client's own message turned out to be bad."""
@@ -323,6 +350,8 @@ class Forwarding(Exchange):
 
     def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None:
         """A final head: word ours; it is written together with the first body bytes."""
+        if self.endpoint is not None:
+            self.endpoint.health.succeeded()
         self.status = status
         request = self.request
         line = b""
@@ -392,6 +421,8 @@ class Forwarding(Exchange):
         """101: from here on it is bytes both ways."""
         self.move(Happening.SWITCHED)
         self.status = 101
+        if self.endpoint is not None:
+            self.endpoint.health.succeeded()
         connection = self.up
         assert connection is not None  # noqa: S101 - it has just spoken
         self.down.transport.write(

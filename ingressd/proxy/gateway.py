@@ -9,6 +9,7 @@ from random import Random
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
+from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, ServingState
@@ -37,6 +38,7 @@ class Gateway:
         "log",
         "loop",
         "pool",
+        "retries",
         "state",
         "stats",
         "wheel",
@@ -60,6 +62,7 @@ class Gateway:
         self.limits = limits
         self.pool = pool
         self.backends = backends
+        self.retries = RetryBudget()
         self.wheel = TimerWheel(monotonic())
         self.connections: set[Downstream] = set()
         self.handshakes: set[TlsTransport] = set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingressd.proxy.health import EndpointHealth
 from ingressd.routing.snapshot import Endpoint
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class LiveEndpoint:
     """One address of a backend as this worker knows it."""
 
-    __slots__ = ("active", "address", "idle", "label", "named_by", "port")
+    __slots__ = ("active", "address", "health", "idle", "label", "named_by", "port")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.address = endpoint.address
@@ -31,6 +32,7 @@ class LiveEndpoint:
         )
         self.idle: dict[UpstreamConnection, None] = {}  # in order of release: the last one is the warmest
         self.active = 0  # leased connections
+        self.health = EndpointHealth()
         self.named_by = 0  # backends that list it now
 
     def __repr__(self) -> str:
@@ -74,7 +76,11 @@ class Pool:
         """The warmest idle connection to ``live``. None: open one, the lease is taken (always so when ``fresh``)."""
         self.active += 1
         live.active += 1
-        if fresh or not live.idle:
+        return None if fresh else self.next_idle(live)
+
+    def next_idle(self, live: LiveEndpoint) -> UpstreamConnection | None:
+        """An idle connection under a lease that is taken already; None when there are no more."""
+        if not live.idle:
             return None
         self.idle -= 1
         return live.idle.popitem()[0]

@@ -6,6 +6,7 @@ Reading is strict: whatever cannot be one well-framed response to the one reques
 from __future__ import annotations
 
 import asyncio
+import select
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -134,6 +135,17 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether a request could be sent."""
         return not self.closed and not self.transport.is_closing()
 
+    def has_ended(self) -> bool:
+        """Whether the endpoint has closed, or said something, that the loop has not read yet. Costs a system call."""
+        if not self.is_open():
+            return True
+        connection = self.transport.get_extra_info("socket")
+        if connection is None:
+            return False
+        look = select.poll()
+        look.register(connection.fileno(), select.POLLIN | select.POLLRDHUP)
+        return bool(look.poll(0))
+
     def has_unsent(self) -> bool:
         """Whether part of a request is still to be taken by the endpoint."""
         return self.transport.get_write_buffer_size() > 0
@@ -214,7 +226,9 @@ class UpstreamConnection(asyncio.Protocol):
             sink.on_upstream_failed(self._closed_early(exc))
 
     def _closed_early(self, exc: Exception | None) -> UpstreamError:
-        reason = "closed_before_response" if self.fresh else "closed_in_response"
+        reason = "closed_in_response"
+        if self.fresh:
+            reason = "stale_connection" if self.requests > 1 else "closed_before_response"
         return UpstreamError(reason, str(exc or f"{self.endpoint.label} closed the connection"))
 
     def pause_writing(self) -> None:

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from ingressd.errors import UpstreamError
+from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.exchange import TRANSITIONS, Exchange, Happening, State, Verdict
 
 LEGAL = """
@@ -79,4 +80,15 @@ def test_verdicts(
     exchange.state = state
     exchange.attempts = attempts
     exchange.replayable = replayable
-    assert exchange.decide(error, max_attempts=3) is verdict
+    assert exchange.decide(error, max_attempts=3, budget=RetryBudget()) is verdict
+
+
+def test_without_budget_even_a_harmless_retry_is_a_reply() -> None:
+    budget = RetryBudget()
+    while budget.spend():
+        pass
+    refused = UpstreamError("connect_failed", before_send=True)
+    assert Exchange(b"GET").decide(refused, max_attempts=3, budget=budget) is Verdict.REPLY
+    for _ in range(5):
+        budget.earn()
+    assert Exchange(b"GET").decide(refused, max_attempts=3, budget=budget) is Verdict.RETRY

@@ -1,0 +1,28 @@
+"""How many second attempts are allowed: a share of the traffic, so that retries cannot multiply an outage."""
+
+SHARE = 0.2
+"""Second attempts per request: with every endpoint failing, load on them grows by a fifth, not by the attempts."""
+RESERVE = 20.0
+"""Attempts allowed beyond the share at first, so that a quiet route can retry at all."""
+MAX_SAVED = 200.0
+
+
+class RetryBudget:
+    """Saved up by requests, spent by retries."""
+
+    __slots__ = ("_saved",)
+
+    def __init__(self) -> None:
+        self._saved = RESERVE
+
+    def earn(self) -> None:
+        """A request came in."""
+        if self._saved < MAX_SAVED:
+            self._saved += SHARE
+
+    def spend(self) -> bool:
+        """Whether one more attempt is allowed; it is counted when it is."""
+        if self._saved < 1.0:
+            return False
+        self._saved -= 1.0
+        return True
