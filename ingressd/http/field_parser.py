@@ -9,20 +9,28 @@ from typing import Any
 import httptools
 
 
-class _FieldSink:
-    """Receives llhttp's callbacks for one field section."""
+class _Section:
+    """Receives llhttp's callbacks."""
 
-    __slots__ = ("complete", "fields")
+    __slots__ = ("fields", "has_ended", "is_whole", "keeps_alive", "parser")
 
     def __init__(self) -> None:
+        self.parser: Any = None
         self.fields: list[tuple[bytes, bytes]] = []
-        self.complete = False
+        self.is_whole = False
+        self.keeps_alive = False
+        self.has_ended = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.complete = True
+        self.is_whole = True
+        self.keeps_alive = self.parser.should_keep_alive()  # llhttp tells only now
+
+    def on_message_complete(self) -> None:
+        """Called right away when llhttp waits for no body."""
+        self.has_ended = True
 
 
 class FieldParser:
@@ -32,7 +40,7 @@ class FieldParser:
     be used again, an upgrade) must not reach the next section, so a parser that remembers anything is replaced.
     """
 
-    __slots__ = ("_make", "_parser", "_sink", "_start_line")
+    __slots__ = ("_make", "_parser", "_section", "_start_line")
 
     def __init__(self, make: Callable[[Any], Any], start_line: bytes) -> None:
         self._make = make
@@ -40,29 +48,29 @@ class FieldParser:
         self._renew()
 
     def _renew(self) -> None:
-        self._sink = _FieldSink()
-        self._parser = self._make(self._sink)
+        self._section = _Section()
+        self._parser = self._section.parser = self._make(self._section)
 
-    def parse(self, block: bytes, *, spends_parser: bool) -> list[tuple[bytes, bytes]]:
+    def parse(self, block: bytes) -> list[tuple[bytes, bytes]]:
         """Fields of ``block``, which ends with the empty line (and is just that when there are no fields).
 
-        ``spends_parser``: the section may announce a body or the connection's end. Raises ValueError when malformed.
+        Raises:
+            ValueError: the section is malformed.
         """
-        sink = self._sink
+        section = self._section
         try:
             self._parser.feed_data(self._start_line + block)
         except httptools.HttpParserUpgrade:
-            spends_parser = True
+            section.has_ended = False
         except httptools.HttpParserError as error:
             self._renew()
             raise ValueError(str(error)) from None
-        fields = sink.fields
-        complete = sink.complete
-        if spends_parser or not complete:
-            self._renew()
-            if not complete:
-                raise ValueError("the field section does not end where its empty line is")
-        else:
-            sink.fields = []
-            sink.complete = False
+        fields = section.fields
+        if section.has_ended and section.keeps_alive:
+            section.fields = []
+            section.is_whole = section.keeps_alive = section.has_ended = False
+            return fields
+        self._renew()
+        if not section.is_whole:
+            raise ValueError("the field section does not end where its empty line is")
         return fields

@@ -19,7 +19,7 @@ from ingressd.http.target import normalise_host
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _PROTOCOL = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")  # RFC 9110 §7.8, lower case
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_GOOD_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 _MAX_BLOCK_TO_REMEMBER = 2048
 _MAX_REMEMBERED_BLOCKS = 512
@@ -91,7 +91,11 @@ class RequestHead:
         self.fields = fields
 
 
-_DROPPED = FieldKind.DROPPED
+# Looking into an enum costs as much as a comparison: once is enough.
+_DROPPED, _HOST, _CONNECTION, _ACCEPT = FieldKind.DROPPED, FieldKind.HOST, FieldKind.CONNECTION, FieldKind.ACCEPT
+_AGENT, _REFERER, _REQUEST_ID = FieldKind.LOGGED_AGENT, FieldKind.LOGGED_REFERER, FieldKind.REQUEST_ID
+_CONTENT_LENGTH, _TRANSFER_ENCODING = FieldKind.CONTENT_LENGTH, FieldKind.TRANSFER_ENCODING
+_EXPECT, _UPGRADE, _TE = FieldKind.EXPECT, FieldKind.UPGRADE, FieldKind.TE
 _parser = FieldParser(httptools.HttpRequestParser, b"GET / HTTP/1.1\r\n")
 _remembered: dict[bytes, RequestFields] = {}
 
@@ -125,7 +129,7 @@ def read_request_fields(block: bytes, max_fields: int) -> RequestFields:
     if known is not None:
         return known
     try:
-        raw = _parser.parse(block, spends_parser=_may_spend_parser(block.lower()))
+        raw = _parser.parse(block)
     except ValueError as error:
         raise BadRequest("bad_fields", str(error)) from None
     if len(raw) > max_fields:
@@ -138,11 +142,6 @@ def read_request_fields(block: bytes, max_fields: int) -> RequestFields:
     return fields
 
 
-def _may_spend_parser(lower: bytes) -> bool:
-    """llhttp waits for a body that was announced, and refuses anything after ``Connection: close``."""
-    return b"content-length" in lower or b"transfer-encoding" in lower or b"close" in lower
-
-
 def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
     fields = RequestFields()
     onward: list[bytes] = []
@@ -152,7 +151,7 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
         if kind is None:
             kind = request_kind(name)
         if not kind:  # END_TO_END
-            onward.append(b"%b: %b\r\n" % (name, value.strip()))
+            onward += (name, b": ", value.strip(), b"\r\n")
         elif kind is not _DROPPED:
             _judge_field(fields, kind, name, value.strip(), onward, options)
     if fields.chunked and fields.content_length >= 0:
@@ -163,7 +162,7 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
         onward = without_named(onward, options)
     if fields.upgrade:
         _judge_upgrade(fields, offered=b"upgrade" in options)
-    if fields.request_id and not _REQUEST_ID.fullmatch(fields.request_id):
+    if fields.request_id and not _GOOD_REQUEST_ID.fullmatch(fields.request_id):
         fields.request_id = b""
     fields.te_trailers = fields.te_trailers and b"te" in options
     fields.onward = b"".join(onward)
@@ -173,43 +172,43 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
 def _judge_field(
     fields: RequestFields, kind: FieldKind, name: bytes, value: bytes, onward: list[bytes], options: list[bytes]
 ) -> None:
-    if kind is FieldKind.HOST:
+    if kind is _HOST:
         if fields.host_field is not None:
             raise BadRequest("bad_host", "more than one Host field (RFC 9112 §3.2)")
         fields.host_field = value
         fields.host = normalise_host(value.decode("latin-1"))
-    elif kind is FieldKind.CONNECTION:
+    elif kind is _CONNECTION:
         options += list_items(value)
-    elif kind is FieldKind.ACCEPT or kind is FieldKind.LOGGED_AGENT or kind is FieldKind.LOGGED_REFERER:
+    elif kind is _ACCEPT or kind is _AGENT or kind is _REFERER:
         _note_field(fields, kind, value)
-        onward.append(b"%b: %b\r\n" % (name, value))
-    elif kind is FieldKind.CONTENT_LENGTH or kind is FieldKind.TRANSFER_ENCODING:
+        onward += (name, b": ", value, b"\r\n")
+    elif kind is _CONTENT_LENGTH or kind is _TRANSFER_ENCODING:
         _judge_framing(fields, kind, value)
-    elif kind is FieldKind.EXPECT:
+    elif kind is _EXPECT:
         fields.expects_continue = value.lower() == b"100-continue"
-    elif kind is FieldKind.UPGRADE:
+    elif kind is _UPGRADE:
         fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
-    elif kind is FieldKind.TE:
+    elif kind is _TE:
         fields.te_trailers = fields.te_trailers or b"trailers" in list_items(value)
-    elif kind is FieldKind.REQUEST_ID:
+    elif kind is _REQUEST_ID:
         # Several of them are several opinions: joined like this they are as malformed as none.
         fields.request_id = fields.request_id + b"," + value if fields.request_id else value
     else:
-        onward.append(b"%b: %b\r\n" % (name, value))
+        onward += (name, b": ", value, b"\r\n")
 
 
 def _note_field(fields: RequestFields, kind: FieldKind, value: bytes) -> None:
     """Fields that are passed on as they are and looked at as well."""
-    if kind is FieldKind.ACCEPT:
+    if kind is _ACCEPT:
         fields.accept = fields.accept + b"," + value if fields.accept else value
-    elif kind is FieldKind.LOGGED_AGENT:
+    elif kind is _AGENT:
         fields.agent = value
     else:
         fields.referer = value
 
 
 def _judge_framing(fields: RequestFields, kind: FieldKind, value: bytes) -> None:
-    if kind is FieldKind.TRANSFER_ENCODING:
+    if kind is _TRANSFER_ENCODING:
         if fields.chunked or value.lower() != b"chunked":
             raise BadRequest("bad_transfer_encoding", "a Transfer-Encoding other than chunked (RFC 9112 §6.1)")
         fields.chunked = True

@@ -40,7 +40,8 @@ class ResponseFields:
 
 
 _DROPPED = FieldKind.DROPPED
-_parser = FieldParser(httptools.HttpResponseParser, b"HTTP/1.1 200 OK\r\n")
+# A status without a body: llhttp then reads the fields just as strictly and waits for nothing.
+_parser = FieldParser(httptools.HttpResponseParser, b"HTTP/1.1 304 Not Modified\r\n")
 _remembered: dict[bytes, ResponseFields] = {}
 
 
@@ -79,7 +80,7 @@ def read_response_fields(block: bytes, max_fields: int) -> ResponseFields:
     if known is not None:
         return known
     try:
-        raw = _parser.parse(block, spends_parser=True)
+        raw = _parser.parse(block)
     except ValueError as error:
         raise UpstreamError("bad_response_fields", str(error)) from None
     if len(raw) > max_fields:
@@ -101,7 +102,7 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> ResponseFields:
         if kind is None:
             kind = response_kind(name)
         if not kind:  # END_TO_END
-            onward.append(b"%b: %b\r\n" % (name, value.strip()))
+            onward += (name, b": ", value.strip(), b"\r\n")
         elif kind is not _DROPPED:
             _judge_field(fields, kind, name, value.strip(), onward, options)
     if fields.chunked and fields.content_length >= 0:
@@ -134,4 +135,4 @@ def _judge_field(
         fields.trailer = fields.trailer + b", " + value if fields.trailer else value
     else:
         fields.has_date = fields.has_date or kind is FieldKind.DATE
-        onward.append(b"%b: %b\r\n" % (name, value))
+        onward += (name, b": ", value, b"\r\n")

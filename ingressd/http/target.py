@@ -17,6 +17,7 @@ encoded slash within parameters is refused.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
 
@@ -169,6 +170,7 @@ def _remove_dot_segments(path: str) -> str:
     return "/" + "/".join(kept)
 
 
+@lru_cache(maxsize=1024)
 def normalise_host(raw: str) -> str:
     """The host of a Host field or authority: lower case, without port and one trailing dot; IPv6 keeps its brackets.
 
