@@ -44,6 +44,8 @@ def first_request(data: bytes) -> tuple[Seen, int] | None:
 
     Fails when ``data`` cannot become a request.
     """
+    if not data:
+        return None
     check_head(data)
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 22)
     connection.receive_data(data)

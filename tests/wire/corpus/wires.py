@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -28,10 +28,10 @@ PORTS = {1: "open", 2: "admin"}
 _MADE_ID = re.compile(rb"(?<=\r\nX-Request-ID: )[0-9a-f]{32}(?=\r\n)")
 
 
-def two_routes() -> Snapshot:
+def two_routes(ports: Mapping[int, str] = PORTS) -> Snapshot:
     """a.example: / to one backend, /admin to another. Any other host: everything to the first."""
     backends = {
-        name: Backend(name, "default", name, "80", (Endpoint("127.0.0.1", port),)) for port, name in PORTS.items()
+        name: Backend(name, "default", name, "80", (Endpoint("127.0.0.1", port),)) for port, name in ports.items()
     }
     everything = Route("prefix", "/", "open", "default", "web", "open")
     guarded = Route("prefix", "/admin", "admin", "default", "web", "admin")
