@@ -18,7 +18,7 @@ from tests.support.eventually import soon
 from tests.support.origin import origin
 
 HOST = "shop.example"
-OUTAGE_REQUESTS = 4000
+OUTAGE_REQUESTS = 3600  # about six seconds
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def test_api_server_gone(api: ApiServer, ledger: Ledger) -> None:
         for one in objects(HOST, [old.port]):
             api.apply(one)
         with Daemon("--kubeconfig", str(api.kubeconfig), "--allow-loopback-endpoints", "--access-log=off") as daemon:
-            async with Crowd(ledger, daemon.http_port, HOST, callers=16, per_connection=200) as crowd:
+            async with Crowd(ledger, daemon.http_port, HOST, callers=16, per_connection=200, pause_s=0.02) as crowd:
                 await crowd.more(500)
                 await in_thread(api.down)
                 await crowd.more(OUTAGE_REQUESTS // 2)
