@@ -3,14 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ingressd.errors import StartError, UsageError
 from ingressd.runtime.cpus import usable_cpus
 from ingressd.runtime.streams import open_standard_streams
-from ingressd.settings import Key, RoutingSettings, Settings, SourceSettings, StatusSettings
+from ingressd.settings import Key, LimitSettings, RoutingSettings, Settings, SourceSettings, StatusSettings
 from ingressd.version import __version__
 
 COMMANDS = ("run", "demo", "routes")
@@ -66,6 +66,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
             publish_addresses=options.publish_status_address,
             election_id=options.election_id,
         ),
+        limits=LimitSettings(**{name: getattr(options, name) for name in LimitSettings.__struct_fields__}),
         bind_address=options.bind_address,
         http_port=options.http_port,
         https_port=options.https_port,
@@ -141,6 +142,7 @@ def build_parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the table")
     else:
         _add_listeners(parser)
+        _add_limits(parser)
         _add_status(parser)
         _add_life(parser)
         _add_logs(parser)
@@ -201,6 +203,27 @@ def _add_listeners(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--healthz-port", "--admin-port", type=_port, default=10254, metavar="N", help="admin server")
     group.add_argument("--admin-address", default="", metavar="ADDR", help="admin server; default: all")
     group.add_argument("--workers", type=_positive, default=None, metavar="N", help="serving processes (usable CPUs)")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what one client may cost (docs/security.md)")
+    defaults = LimitSettings()
+
+    def add(flag: str, field: str, kind: Callable[[str], object], unit: str, text: str) -> None:
+        default = getattr(defaults, field)
+        group.add_argument(flag, dest=field, type=kind, default=default, metavar=unit, help=text)
+
+    add("--max-connections", "max_connections", _count, "N", "client connections per worker; 0: as descriptors allow")
+    add("--max-connections-per-client", "max_connections_per_client", _count, "N", "of one address; 0: no limit")
+    add("--keep-alive-requests", "keep_alive_requests", _count, "N", "requests on one connection")
+    add("--keep-alive", "keep_alive_timeout_s", _seconds, "SECONDS", "an idle client connection is kept this long")
+    add("--client-header-timeout", "header_timeout_s", _seconds, "SECONDS", "for a request head to arrive whole")
+    add("--client-body-timeout", "body_timeout_s", _seconds, "SECONDS", "between two reads of a request body")
+    add("--client-send-timeout", "send_timeout_s", _seconds, "SECONDS", "for a client to take more of its answer")
+    add("--max-request-line-bytes", "max_request_line_bytes", _count, "BYTES", "method, target and version (414)")
+    add("--max-header-bytes", "max_header_bytes", _count, "BYTES", "all header fields together (431)")
+    add("--max-header-fields", "max_header_fields", _count, "N", "number of header fields (431)")
+    add("--proxy-body-size", "max_body_bytes", _count, "BYTES", "request body (413); 0: no limit")
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:
@@ -285,6 +308,12 @@ def _boolean(text: str) -> bool:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port number from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1 << 40:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 

@@ -43,12 +43,32 @@ class StatusSettings(Struct, frozen=True, kw_only=True):
     election_id: str = "ingressd-leader"
 
 
+class LimitSettings(Struct, frozen=True, kw_only=True):
+    """What one client may cost; sizes in bytes, times in seconds. ``proxy/limits.py`` has the reasons.
+
+    ``max_connections`` is per worker, 0: what its descriptors allow. ``max_connections_per_client`` 0: no limit.
+    """
+
+    max_connections: int = 0
+    max_connections_per_client: int = 0
+    keep_alive_requests: int = 1000
+    keep_alive_timeout_s: float = 75.0
+    header_timeout_s: float = 60.0
+    body_timeout_s: float = 60.0
+    send_timeout_s: float = 60.0
+    max_request_line_bytes: int = 8192
+    max_header_bytes: int = 32768
+    max_header_fields: int = 100
+    max_body_bytes: int = 1 << 20
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything the daemon was told. Times in seconds; ``bind_address`` "" is every address of both families."""
 
     source: SourceSettings
     routing: RoutingSettings = RoutingSettings()
     status: StatusSettings = StatusSettings()
+    limits: LimitSettings = LimitSettings()
     bind_address: str = ""
     http_port: int = 80
     https_port: int = 443

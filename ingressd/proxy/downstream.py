@@ -112,8 +112,12 @@ class Downstream(asyncio.Protocol):
         self.client = peer[0] if peer else "unknown"
         tls = transport.get_extra_info("ssl_object")
         self.tls_version = None if tls is None else tls.version()
-        self.gateway.connections.add(self)
-        self.arm(monotonic() + self.gateway.limits.header_s)
+        gateway = self.gateway
+        gateway.connections.add(self)
+        gateway.admission.opened()
+        self.arm(monotonic() + gateway.limits.header_s)
+        if not gateway.admission.enter(self.client):
+            self._refuse(BadRequest("too_many_connections_of_client", self.client), RequestHead())
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -140,7 +144,10 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         self.deadline = NEVER
         self.gateway.wheel.cancel(self)
-        self.gateway.connections.discard(self)
+        gateway = self.gateway
+        gateway.connections.discard(self)
+        gateway.admission.closed()
+        gateway.admission.leave(self.client)
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.on_downstream_lost()

@@ -10,6 +10,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from ingressd.policy.retries import RetryBudget
+from ingressd.proxy.admission import Admission
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, ServingState
@@ -29,6 +30,7 @@ class Gateway:
         "_ids",
         "_tasks",
         "active",
+        "admission",
         "backends",
         "connections",
         "date",
@@ -62,6 +64,7 @@ class Gateway:
         self.limits = limits
         self.pool = pool
         self.backends = backends
+        self.admission = Admission(limits.connections, limits.connections_per_client)
         self.retries = RetryBudget()
         self.wheel = TimerWheel(monotonic())
         self.connections: set[Downstream] = set()

@@ -25,3 +25,6 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     attempts: int = 3  # of one request, all endpoints together
     interim_responses: int = 16  # 1xx before one final response
     tls_handshake_s: float = 15.0
+    connections: int = 16_384  # per worker; the daemon lowers it to what its descriptors allow
+    connections_per_client: int = 0  # 0: no limit, because behind a load balancer everybody has its address
+    backlog: int = 4096  # connections waiting to be accepted, per listening socket

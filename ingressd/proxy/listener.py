@@ -136,6 +136,7 @@ class _TlsCounter:
         gateway = self._gateway
         gateway.stats.connections["handshake"] += 1
         gateway.handshakes.add(transport)
+        gateway.admission.opened()
         transport.deadline = monotonic() + gateway.limits.tls_handshake_s
         gateway.wheel.schedule(transport)
 
@@ -143,6 +144,7 @@ class _TlsCounter:
         gateway = self._gateway
         gateway.stats.connections["handshake"] -= 1
         gateway.handshakes.discard(transport)
+        gateway.admission.closed()  # a connection whose handshake is done is counted anew with its Downstream
         gateway.wheel.cancel(transport)
         if failure not in ("", "closed", "aborted"):
             gateway.stats.rejected(f"tls_{failure}")
@@ -151,19 +153,58 @@ class _TlsCounter:
         return own_response(400, date=self._gateway.date, accept=b"", head_only=False, close=True)
 
 
-async def serve(gateway: Gateway, listeners: Sequence[Listener], tls: ssl.SSLContext) -> list[asyncio.Server]:
-    """Accept on ``listeners`` (duplicates of their sockets: closing a server leaves the parent's open)."""
-    owner = _TlsCounter(gateway)
-    servers = []
-    for listener in listeners:
+class Acceptor:
+    """Accepts on ``listeners``. It works on duplicates of their sockets: closing those leaves the queues open."""
+
+    def __init__(self, gateway: Gateway, listeners: Sequence[Listener], tls: ssl.SSLContext) -> None:
+        self._gateway = gateway
+        self._tls = tls
+        self._listeners = listeners
+        self._owner = _TlsCounter(gateway)
+        self._servers: list[asyncio.Server] = []
+        self._wanted = False
+        self._turn = 0
+        gateway.admission.listening = self
+
+    @property
+    def is_open(self) -> bool:
+        return self._wanted
+
+    async def open(self) -> None:
+        """Begin to accept."""
+        self._wanted = True
+        self._turn += 1
+        turn = self._turn
+        loop, backlog = self._gateway.loop, self._gateway.limits.backlog
+        for listener in self._listeners:
+            server = await loop.create_server(self._factory(listener), sock=listener.socket.dup(), backlog=backlog)
+            if not self._wanted or turn != self._turn:  # paused meanwhile
+                server.close()
+                return
+            self._servers.append(server)
+
+    def pause(self) -> None:
+        """Accept no more for now."""
+        self._wanted = False
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
+
+    def resume(self) -> None:
+        """Accept again."""
+        if not self._gateway.draining and not self._wanted:
+            self._gateway.spawn(self.open())
+
+    def close(self) -> None:
+        """Accept no more, and let go of the sockets."""
+        self.pause()
+        self._gateway.admission.listening = None
+        for listener in self._listeners:
+            listener.socket.close()
+
+    def _factory(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
+        gateway, tls, owner = self._gateway, self._tls, self._owner
         port = str(listener.port).encode()
-
-        def plain(port: bytes = port) -> asyncio.Protocol:
-            return Downstream(gateway, b"http", port)
-
-        def secure() -> asyncio.Protocol:
-            return TlsTransport(tls, lambda: Downstream(gateway, b"https", HTTPS_PORT), owner)
-
-        factory: Callable[[], asyncio.Protocol] = plain if listener.scheme == "http" else secure
-        servers.append(await gateway.loop.create_server(factory, sock=listener.socket.dup(), backlog=BACKLOG))
-    return servers
+        if listener.scheme == "http":
+            return lambda: Downstream(gateway, b"http", port)
+        return lambda: TlsTransport(tls, lambda: Downstream(gateway, b"https", HTTPS_PORT), owner)

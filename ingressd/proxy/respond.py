@@ -12,7 +12,7 @@ _STATUS_OF_BAD_REQUEST = {
     "header_timeout": 408,
     "body_timeout": 408,
     "method_not_allowed": 405,
-    "too_many_connections": 503,
+    "too_many_connections_of_client": 429,
 }
 _STATUS_OF_UPSTREAM_ERROR = {
     "no_endpoints": 503,

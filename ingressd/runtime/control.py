@@ -67,9 +67,8 @@ class Control:
         self._tasks = TaskSet()
         self._publisher = Publisher(self, self._tasks)
         self._exposition = Exposition(version=__version__)
-        self._configuration = Configuration(
-            route_defaults(settings.routing, time.time()), self._publisher, self._on_compiled
-        )
+        defaults = route_defaults(settings.routing, time.time(), max_body_bytes=settings.limits.max_body_bytes)
+        self._configuration = Configuration(defaults, self._publisher, self._on_compiled)
         self._resolver = NameResolver(self._on_resolved)
         self._source: Source | None = None
         self._cluster: ClusterWork | None = None

@@ -84,7 +84,7 @@ def _wanted(settings: Settings) -> list[tuple[str, Key]]:
     return wanted
 
 
-def route_defaults(settings: RoutingSettings, now: float) -> RouteDefaults:
+def route_defaults(settings: RoutingSettings, now: float, *, max_body_bytes: int = 1 << 20) -> RouteDefaults:
     """What compile is told besides the cluster. Makes the self-signed certificate, anew at each start."""
     made = self_signed(("ingress.local",), now=now)
     return RouteDefaults(
@@ -97,5 +97,6 @@ def route_defaults(settings: RoutingSettings, now: float) -> RouteDefaults:
         allow_loopback_endpoints=settings.allow_loopback_endpoints,
         default_backend_service=settings.default_backend_service,
         default_ssl_certificate=settings.default_ssl_certificate,
+        max_body_bytes=max_body_bytes,
         self_signed=CertificatePair("self-signed", made.chain_pem, made.key_pem, made.not_after, made.names),
     )

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import socket
 import ssl
 from collections import deque
@@ -17,9 +18,10 @@ from collections.abc import Sequence
 from time import monotonic, perf_counter
 from typing import Any
 
+from ingressd.proxy.admission import backlog_of, connections_of
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
-from ingressd.proxy.listener import Listener, serve
+from ingressd.proxy.listener import Acceptor, Listener
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
 from ingressd.proxy.timers import TICK_S
@@ -75,6 +77,25 @@ def worker_main(
         loop.close()
 
 
+def _limits(settings: Settings, listeners: int) -> Limits:
+    """The limits that were set, and what our descriptors allow."""
+    asked = settings.limits
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Limits(
+        connections=min(asked.max_connections or 1 << 30, connections_of(descriptors, listeners)),
+        connections_per_client=asked.max_connections_per_client,
+        backlog=backlog_of(descriptors),
+        requests_per_connection=asked.keep_alive_requests,
+        keep_alive_s=asked.keep_alive_timeout_s,
+        header_s=asked.header_timeout_s,
+        body_gap_s=asked.body_timeout_s,
+        client_write_gap_s=asked.send_timeout_s,
+        header_bytes=asked.max_header_bytes,
+        request_line_bytes=asked.max_request_line_bytes,
+        header_fields=asked.max_header_fields,
+    )
+
+
 class Worker:
     """The rim of one worker: everything below it knows neither processes nor signals."""
 
@@ -86,16 +107,14 @@ class Worker:
         self._loop = loop
         self._link = link
         self._channel_socket = channel
-        self._listeners = listeners
-        self._tls = tls
+        self._accepts = False
         self._tasks = TaskSet()
-        self._servers: list[asyncio.Server] = []
         self._draining = asyncio.Event()
         self._channel: _Channel | None = None
         self._seconds = 0
         self._routes_told = 0  # in the last report of all routes
         self.stats = WorkerStats()
-        limits = Limits()
+        limits = _limits(settings, len(listeners))
         pool = Pool(limits.upstream_idle_per_endpoint)
         nothing = LiveRoute(Route("prefix", "/", ""), "_", None, self.stats.route("_", "", "", ""))
         self.gateway = Gateway(
@@ -107,6 +126,7 @@ class Worker:
             backends=Backends(pool),
             limits=limits,
         )
+        self._acceptor = Acceptor(self.gateway, listeners, tls)
         self._switch = CertificateSwitch(ServerNames())
         self._switch.install(tls)
         silence_unreadable_names()
@@ -184,8 +204,9 @@ class Worker:
             await asyncio.sleep(0)  # requests between any two pieces
 
     async def _begin_to_accept(self) -> None:
-        if not self._servers and not self._draining.is_set():
-            self._servers = await serve(self.gateway, self._listeners, self._tls)
+        if not self._accepts and not self._draining.is_set():
+            self._accepts = True
+            await self._acceptor.open()
             links.send(self._link, links.ACCEPTING)
 
     # -- the clock
@@ -229,10 +250,7 @@ class Worker:
     async def _drain(self) -> None:
         """Accept what already waits, then no more; open exchanges finish, the parent ends us if they do not."""
         await asyncio.sleep(_DRAIN_CHECK_S)  # the loop accepts what is in the queues: closing would reset it
-        for server in self._servers:
-            server.close()
-        for listener in self._listeners:
-            listener.socket.close()
+        self._acceptor.close()
         self.gateway.drain()
         while self.gateway.connections or self.gateway.handshakes:  # noqa: ASYNC110 - connections tell nobody, on purpose
             await asyncio.sleep(_DRAIN_CHECK_S)

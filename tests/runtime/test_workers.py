@@ -88,6 +88,7 @@ async def test_under_load_a_worker_is_replaced_and_others_notice_nothing(daemon:
         os.kill(victim, signal.SIGKILL)
 
         await soon(lambda: replaced(daemon, victim))
+        await load.more(60)  # every client has come to notice by now
         # One request of each connection of that worker at most, and none of a connection made later.
         failures = len(load.tally.failures)
         assert failures <= 12

@@ -14,7 +14,7 @@ from typing import Any
 from ingressd.policy.timeouts import Timeouts
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
-from ingressd.proxy.listener import Listener, serve
+from ingressd.proxy.listener import Acceptor, Listener
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
 from ingressd.proxy.timers import TICK_S
@@ -41,7 +41,8 @@ class RecordingLog(AccessLog):
         self._more = asyncio.Event()
 
     def record(self, *fields: Any) -> None:
-        self.records.append(AccessRecord("", *fields))
+        texts = [field.decode("latin-1") if isinstance(field, bytes) else field for field in fields]
+        self.records.append(AccessRecord("", *texts))
         self._more.set()
 
     async def wait_for(self, count: int) -> list[AccessRecord]:
@@ -150,16 +151,14 @@ def check_counts(local: LocalGateway) -> None:
 async def _serving(local: LocalGateway, gateway: Gateway, tls: ssl.SSLContext) -> AsyncIterator[None]:
     listeners = [Listener("http", _listen()), Listener("https", _listen())]
     local.http_port, local.https_port = (listener.port for listener in listeners)
-    servers = await serve(gateway, listeners, tls)
+    acceptor = Acceptor(gateway, listeners, tls)
+    await acceptor.open()
     ticking = gateway.loop.create_task(_tick(gateway))
     try:
         yield
     finally:
         ticking.cancel()
-        for server in servers:
-            server.close()
-        for listener in listeners:
-            listener.socket.close()
+        acceptor.close()
         gateway.abort_all()
         for backend in list(gateway.backends.keys()):
             gateway.backends.release(gateway.backends.remove(backend))
