@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
     from ingressd.proxy.tls_transport import TlsTransport
 
+DRAIN_IDLE_S = 1.0
+"""A client's next request may be under way while we close: only who has sent nothing for so long is closed idle."""
+
 
 class Gateway:
     """One worker's data path. ``state`` is replaced whole; everything else lives as long as the worker."""
@@ -96,8 +99,11 @@ class Gateway:
         return task
 
     def drain(self) -> None:
-        """From now on every answer ends its connection, and idle connections are closed."""
+        """From now on every answer ends its connection; connections that then stay idle are closed."""
         self.draining = True
+        self.loop.call_later(DRAIN_IDLE_S, self._close_idle)
+
+    def _close_idle(self) -> None:
         for connection in list(self.connections):
             connection.close_when_idle()
 
