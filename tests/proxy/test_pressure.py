@@ -160,3 +160,63 @@ def test_a_client_paused_by_one_request_is_not_paused_after_it() -> None:
     origin.connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     assert path.transport.is_reading()
     path.close()
+
+
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n"
+
+
+def tunnel(path: MemoryPath) -> MemoryOrigin:
+    origin = scripted(path)
+    path.send(UPGRADE)
+    origin.connection.data_received(SWITCHING)
+    origin.transport.stop_taking()
+    return origin
+
+
+def test_a_tunnel_pauses_whoever_is_too_fast() -> None:
+    path = MemoryPath()
+    origin = tunnel(path)
+    path.send(PIECE)
+    assert not path.transport.is_reading()
+    origin.transport.take(1 << 20)
+    assert path.transport.is_reading()
+    path.transport.stop_taking()
+    origin.connection.data_received(PIECE)
+    assert not origin.transport.is_reading()
+    path.transport.take(1 << 20)
+    assert origin.transport.is_reading()
+    path.close()
+
+
+def test_a_tunnel_that_was_full_once_is_still_watched() -> None:
+    path = MemoryPath()
+    origin = tunnel(path)
+    path.send(PIECE)
+    origin.transport.take(1 << 20)
+    assert origin.connection.deadline < float("inf")
+    path.close()
+
+
+def test_what_was_said_last_in_a_tunnel_is_still_sent() -> None:
+    path = MemoryPath()
+    origin = tunnel(path)
+    origin.connection.eof_received()
+    path.send(b"the last words")
+    path.down.eof_received()
+    assert origin.transport.is_closing()
+    assert not origin.transport.aborted
+    assert origin.transport.written.endswith(b"the last words")
+    path.close()
+
+
+def test_a_body_that_cannot_come_any_more_is_not_waited_for() -> None:
+    path = MemoryPath()
+    origin = scripted(path)
+    path.send(GET + b"PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nabc")
+    assert path.down.eof_received()
+    origin.connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert path.transport.aborted
+    path.close()
+    assert path.statuses == [200, 499]
+    assert b"PUT" not in origin.transport.written

@@ -41,7 +41,7 @@ class RecordingLog(AccessLog):
         self._more = asyncio.Event()
 
     def record(self, *fields: Any) -> None:
-        texts = [field.decode("latin-1") if isinstance(field, bytes) else field for field in fields]
+        texts: Any = [field.decode("latin-1") if isinstance(field, bytes) else field for field in fields]
         self.records.append(AccessRecord("", *texts))
         self._more.set()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ingressd.policy.timeouts import Timeouts
 from tests.support.client import Client
 from tests.support.gateway import one_host
 from tests.support.origin import Seen
@@ -132,6 +133,25 @@ async def test_while_connecting() -> None:
             while gateway.gateway.pool.active:
                 await asyncio.sleep(0)
         assert await gateway.answered(1) == [499]
+
+
+async def test_a_body_waits_in_the_kernel_while_we_connect() -> None:
+    async with gateway_and_client() as (gateway, client):
+        connecting, never = asyncio.Event(), asyncio.Event()
+
+        async def create_connection(*_: object) -> None:
+            connecting.set()
+            await never.wait()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gateway.gateway, "loop", LoopThat(gateway.gateway.loop, create_connection))
+            gateway.show(one_host([9], timeouts=Timeouts(connect_s=0.05)))
+            await client.send(POST.replace(b"3", b"900000"))
+            await connecting.wait()
+            [connection] = gateway.gateway.connections
+            assert not connection.transport.is_reading()
+            assert (await client.answer()).status == 504
+            assert connection.transport.is_reading()
 
 
 async def test_in_a_pipeline_only_what_was_begun_counts() -> None:
