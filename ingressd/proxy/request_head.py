@@ -17,12 +17,12 @@ def read_request(data: bytes, end: int, limits: Limits, request: RequestHead) ->
     line_end = data.find(b"\r\n", 0, end + 2)
     if line_end > limits.request_line_bytes:
         raise BadRequest("request_line_too_long", f"more than {limits.request_line_bytes} bytes")
-    if end - line_end > limits.header_bytes:
-        raise BadRequest("header_too_large", f"more than {limits.header_bytes} bytes")
     method, raw_target, minor = read_request_line(data[:line_end])
     request.method = method
     request.minor = minor
     request.path = raw_target.decode("latin-1")
+    if end - line_end > limits.header_bytes:
+        raise BadRequest("header_too_large", f"more than {limits.header_bytes} bytes")
     fields = request.fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
     if method == b"CONNECT" or method == b"TRACE":
         raise BadRequest("method_not_allowed", "neither a tunnel nor a mirror (RFC 9110 §9.3.6, §9.3.8)")
