@@ -223,11 +223,15 @@ def _judge_upgrade(fields: RequestFields, *, offered: bool) -> None:
     """Without ``Connection: upgrade`` it is no offer. One that we do not pass on ends the connection with its answer:
     what follows may already be in the other protocol, so it is never read as a request (RFC 9110 §7.8).
     """
+    protocols = list_items(fields.upgrade)
     if not offered:
         fields.upgrade = b""
-    elif fields.has_body or not all(map(_may_be_offered, list_items(fields.upgrade))):
+    elif fields.has_body or not protocols or not all(map(_may_be_offered, protocols)):
         fields.upgrade = b""
         fields.close = True
+    else:
+        # RFC 9110 §5.6.1.1: who sends a list sends no empty members
+        fields.upgrade = b", ".join(filter(None, (one.strip() for one in fields.upgrade.split(b","))))
 
 
 def _may_be_offered(protocol: bytes) -> bool:

@@ -159,6 +159,8 @@ def test_connection_options(lines: tuple[str, ...], close: bool, keep_alive: boo
     [
         (("Connection: Upgrade", "Upgrade: websocket"), b"websocket"),
         (("Connection: keep-alive, upgrade", "Upgrade: a, b/1"), b"a, b/1"),
+        (("Connection: Upgrade", "Upgrade: a,, B/1,", "Upgrade:"), b"a, B/1"),
+        (("Connection: Upgrade", "Upgrade: ,"), b""),
         (("Upgrade: websocket",), b""),  # RFC 9110 §7.8: only with the connection option
         (("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"), b""),
         (("Connection: Upgrade", "Upgrade: websocket, h2c"), b""),
