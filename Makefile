@@ -1,12 +1,13 @@
 # Everything sets itself up: nothing but Python 3.11 or newer, with its venv module, has to be there.
 # Variables: PYTHON (interpreter to build .venv with), ARGS (more arguments for pytest or the demo), JOBS (tests in
-# parallel; empty: one after the other), BENCHMARKS (which claims).
+# parallel; empty: one after the other), BENCHMARKS (which claims), SECONDS (of fuzzing, for each target).
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
 ARGS ?=
 JOBS ?=
+SECONDS ?= 120
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
 SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
@@ -15,7 +16,7 @@ UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help test lint types unit matrix bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
+.PHONY: help test lint types unit matrix fuzz bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,10 @@ unit: test-venv ## the tests that start no processes of ours (ARGS="-k name" pic
 
 matrix: ## the unit tests under every newer CPython found (3.12, 3.13, 3.14; PATH and pyenv)
 	@scripts/matrix $(UNIT) $(PYTEST_ARGS)
+
+fuzz: test-venv ## fuzz the readers of untrusted bytes, 10 minutes (SECONDS=5; ARGS="head path" picks)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 bench: run-venv bench-tools ## beside nginx, HAProxy, Envoy, Caddy: 3 minutes (ARGS="--only log"; ARGS=--help)
 	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
