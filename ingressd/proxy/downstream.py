@@ -53,6 +53,9 @@ class Downstream(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_body_base",
+        "_body_bytes",
+        "_body_since",
         "_buffer",
         "_closing",
         "_ends_answer",
@@ -101,6 +104,8 @@ class Downstream(asyncio.Protocol):
         self._lingered = 0
         self._unsent = _NOT_SEEN  # bytes in the write buffer when the client's time to take some began
         self._waiting_for_body = False
+        self._body_since = 0.0  # when the client's time to send began, with how many bytes it had sent
+        self._body_base = self._body_bytes = 0
         self._forwarded = b""
         self._forwarded_host: bytes | None = None
 
@@ -166,7 +171,8 @@ class Downstream(asyncio.Protocol):
         self.deadline = NEVER
         if self.exchange is not None:
             if self._waiting_for_body:
-                self.await_body()
+                self._waiting_for_body = False  # its time begins anew: the client was not the one who waited
+                self.await_body(self._body_bytes)
             self.exchange.on_downstream_writable(True)
         else:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
@@ -190,11 +196,17 @@ class Downstream(asyncio.Protocol):
         if deadline < self.wake_at:
             self.gateway.wheel.schedule(self)
 
-    def await_body(self) -> None:
-        """The next body bytes are due."""
-        self._waiting_for_body = True
+    def await_body(self, bytes_in: int) -> None:
+        """The next body bytes are due; ``bytes_in`` came so far. Bytes buy time, as much as ``min_rate`` grants."""
+        now, limits = monotonic(), self.gateway.limits
+        if not self._waiting_for_body:
+            self._waiting_for_body = True
+            self._body_since = now
+            self._body_base = bytes_in
+        self._body_bytes = bytes_in
         if not self.write_paused:
-            self.arm(monotonic() + self.gateway.limits.body_gap_s)
+            granted_s = (bytes_in - self._body_base) / limits.min_rate
+            self.arm(min(now, self._body_since + granted_s) + limits.body_gap_s)
 
     def stop_waiting(self) -> None:
         """The request is read whole, or its reading is held back by us."""
@@ -207,9 +219,10 @@ class Downstream(asyncio.Protocol):
         self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
 
     def _abort_unless_taking(self, now: float) -> None:
-        """A slow reader is not a stuck one: as long as it takes something it gets more time."""
+        """A slow reader is not a stuck one: as long as it takes ``min_rate`` it gets more time."""
         unsent = self.transport.get_write_buffer_size()
-        if 0 < unsent < self._unsent:
+        limits = self.gateway.limits
+        if 0 < unsent <= self._unsent - limits.min_rate * limits.client_write_gap_s:
             self._unsent = unsent
             self.arm(now + self.gateway.limits.client_write_gap_s)
         else:

@@ -213,7 +213,7 @@ class Forwarding(Exchange):
             self.down.stop_waiting()
             connection.await_response()
         else:
-            self.down.await_body()
+            self.down.await_body(self.bytes_in)
 
     def on_downstream_data(self, data: bytes) -> None:
         """More bytes from the client: body, or the requests after this one."""
@@ -344,7 +344,7 @@ class Forwarding(Exchange):
             if not self._expects or self.up is None:
                 return
             self._stop_expecting(self.up)
-            self.down.await_body()
+            self.down.await_body(self.bytes_in)
         if self.request.minor:
             self.down.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields.onward))
 

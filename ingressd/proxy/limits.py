@@ -19,6 +19,7 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     keep_alive_s: float = 75.0
     header_s: float = 60.0
     body_gap_s: float = 60.0  # between two reads of a request body
+    min_rate: float = 100.0  # bytes a second, over the gap and more: who drips is cut off, who has a bad line is not
     client_write_gap_s: float = 60.0  # without a byte taken by a client for which more is waiting than we buffer
     linger_s: float = 5.0  # after a refusal, so that the client can read it before the connection is reset
     linger_bytes: int = 1 << 24  # some clients send all of a body before they look; after this they have to wait

@@ -1,6 +1,7 @@
 """Every wait ends: who is waited for, how long, and what the client is told. Time passes when the test says so."""
 
 import pytest
+from msgspec.structs import replace
 
 from ingressd.policy.timeouts import Timeouts
 from ingressd.proxy.limits import Limits
@@ -20,7 +21,9 @@ LIMITS = Limits(
     linger_s=5,
     upstream_idle_s=25,
     linger_bytes=1000,
+    min_rate=0.01,  # the gaps alone decide, but for the tests of the rate
 )
+RATED = replace(LIMITS, min_rate=100.0)
 READ_S, SEND_S = 40.0, 35.0
 
 
@@ -32,9 +35,9 @@ def _clock(clock: Clock) -> None:
 passing: list[Clock] = []
 
 
-def make() -> tuple[MemoryPath, MemoryOrigin]:
+def make(limits: Limits = LIMITS) -> tuple[MemoryPath, MemoryOrigin]:
     timeouts = Timeouts(read_s=READ_S, send_s=SEND_S)
-    path = MemoryPath(one_host([1], route=Route("prefix", "/", "default/app:80", timeouts=timeouts)), limits=LIMITS)
+    path = MemoryPath(one_host([1], route=Route("prefix", "/", "default/app:80", timeouts=timeouts)), limits=limits)
     origin = path.origins[0]
     origin.is_scripted = True
     return path, origin
@@ -111,6 +114,52 @@ def test_a_body_that_stalls() -> None:
     assert path.received.startswith(b"HTTP/1.1 408 ")
     assert path.statuses == [408]
     assert origin.transport.aborted  # or the endpoint would take half a body for a whole one
+    path.close()
+
+
+def test_a_body_that_drips_is_refused_and_one_that_flows_is_not() -> None:
+    dripping, _ = make(RATED)
+    dripping.send(PUT)
+    for _ in range(4):
+        passes(dripping, 5)
+        dripping.send(b"x")
+    passes(dripping, 2)
+    assert dripping.statuses == [408]
+    dripping.close()
+    flowing, _ = make(RATED)
+    flowing.send(PUT)
+    for _ in range(20):
+        passes(flowing, 15)
+        flowing.send(b"x" * 1600)
+    assert not flowing.transport.is_done()
+    flowing.close()
+
+
+def test_time_in_which_the_endpoint_holds_a_body_back_is_not_counted() -> None:
+    path, origin = make(RATED)
+    path.send(PUT + b"x")
+    for _ in range(2):
+        passes(path, 15)
+        origin.transport.stop_taking()
+        path.send(b"x" * 90_000)
+        passes(path, SEND_S - 5)
+        origin.transport.take(90_000)
+    passes(path, 15)
+    assert not path.transport.is_done()
+    path.close()
+
+
+def test_a_reader_that_drips_is_cut_off() -> None:
+    path, origin = make(RATED)
+    path.send(GET)
+    path.transport.stop_taking()
+    origin.connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + PIECE)
+    path.transport.take(2000)
+    passes(path, 16)
+    assert not path.transport.is_done()
+    path.transport.take(100)
+    passes(path, 16)
+    assert path.transport.aborted
     path.close()
 
 
