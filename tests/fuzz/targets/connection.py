@@ -110,7 +110,7 @@ def _check_meant(data: bytes, forwarded: Sequence[Seen]) -> None:
 
 
 def _first(data: bytes) -> tuple[h11.Request, bytes, bytes] | None:
-    """The request that ``data`` begins with, its body, what follows; None when h11 refuses it or more has to come.
+    """The request that ``data`` begins with, its body, what follows; None when h11 refuses it.
 
     It refuses some that we take: a field name that is dropped by us may stand there with an odd value.
     """
@@ -129,4 +129,4 @@ def _first(data: bytes) -> tuple[h11.Request, bytes, bytes] | None:
         elif isinstance(event, h11.EndOfMessage) and request is not None:
             return request, body, bytes(connection.trailing_data[0])
         else:
-            return None
+            raise AssertionError(f"forwarded, though to h11 it is not complete: {event}")
