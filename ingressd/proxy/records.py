@@ -16,7 +16,8 @@ def record_own(down: Downstream, route: LiveRoute, request: RequestHead, status:
     """An answer that no endpoint was asked for."""
     route.stats.observe(request.method, status, 0.0, -1.0, 0, 0)
     if down.gateway.log.is_on:
-        _log(down, route, request, request.fields.request_id, status, 0, 0, 0.0, None, None, 0)
+        request_id = request.fields.request_id or down.gateway.new_request_id()
+        _log(down, route, request, request_id, status, 0, 0, 0.0, None, None, 0)
 
 
 def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) -> None:
@@ -36,7 +37,7 @@ def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) 
             exchange.bytes_out,
             duration_s,
             None if endpoint is None else endpoint.label,
-            None if endpoint is None else round(upstream_s, 6),
+            None if endpoint is None else upstream_s,
             exchange.attempts,
         )
 
@@ -60,12 +61,12 @@ def _log(
         request_id.decode("ascii"),
         request.method,
         fields.host_field or b"",
-        (request.path + request.query).encode("latin-1"),
+        request.path + request.query,
         "HTTP/1.1" if request.minor else "HTTP/1.0",
         status,
         bytes_in,
         bytes_out,
-        round(duration_s, 6),
+        duration_s,
         upstream,
         upstream_s,
         attempts,
