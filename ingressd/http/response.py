@@ -130,9 +130,9 @@ def _judge_field(
             raise UpstreamError("ambiguous_response_framing", "a Transfer-Encoding other than chunked")
         fields.chunked = True
     elif kind is FieldKind.UPGRADE:
-        fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
+        fields.upgrade = b", ".join(filter(None, (fields.upgrade, value)))
     elif kind is FieldKind.TRAILER:
-        fields.trailer = fields.trailer + b", " + value if fields.trailer else value
+        fields.trailer = b", ".join(filter(None, (fields.trailer, value)))
     else:
         fields.has_date = fields.has_date or kind is FieldKind.DATE
         onward += (name, b": ", value, b"\r\n")

@@ -31,6 +31,13 @@ class Seen:
         return [value for field, value in self.fields if field == name]
 
 
+_RESPONSE_HEAD = re.compile(
+    rb"HTTP/1\.1 [1-5][0-9][0-9] [\t\x20-\x7e\x80-\xff]*\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: "
+    rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?\r\n)*\r\n"
+)
+
+
 def check_head(data: bytes) -> None:
     """Fail unless ``data`` begins with a head that every reader must take for the same one."""
     if b"\r\n\r\n" in data:
@@ -108,6 +115,7 @@ def answers(data: bytes, methods: tuple[bytes, ...], *, ended: bool) -> Answers:
         connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 22)
         connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"a")]))
         connection.send(h11.EndOfMessage())
+        _check_response_heads(data)
         connection.receive_data(data)
         answer, unread = _one(connection, interim, ended)
         if answer is None:
@@ -117,6 +125,15 @@ def answers(data: bytes, methods: tuple[bytes, ...], *, ended: bool) -> Answers:
         if not answer.is_whole:
             break
     return Answers(tuple(final), tuple(interim), data)
+
+
+def _check_response_heads(data: bytes) -> None:
+    """The interim heads that ``data`` begins with, and the final one."""
+    while b"\r\n\r\n" in data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        assert _RESPONSE_HEAD.fullmatch(head + b"\r\n\r\n"), f"not a plain head: {head!r}"
+        if not head.startswith(b"HTTP/1.1 1"):
+            break
 
 
 def _one(connection: h11.Connection, interim: list[int], ended: bool) -> tuple[Answer | None, bytes]:

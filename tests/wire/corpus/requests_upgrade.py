@@ -47,6 +47,14 @@ CASES: tuple[Case, ...] = (
         keeps=False,
     ),
     passed(
+        "an offer and an empty one",
+        request(b"Connection: upgrade", b"Upgrade: websocket", b"Upgrade:"),
+        "lists add up, without empty members",
+        "RFC 9110 §5.6.1.1",
+        Want(has=(b"upgrade: websocket",)),
+        keeps=False,
+    ),
+    passed(
         "Upgrade without Connection",
         request(b"Upgrade: websocket", _KEY),
         _IGNORED,

@@ -62,6 +62,14 @@ CASES: tuple[Case, ...] = (
         _TE,
     ),
     Case(
+        "announced twice, once empty",
+        _chunked(b"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", b"Trailer: X-Sum", b"Trailer:"),
+        Clean(body=b"hello", has=(b"trailer: X-Sum",), trailers=(b"x-sum: 1",)),
+        "lists add up, without empty members",
+        "RFC 9110 §5.6.1.1",
+        _TE,
+    ),
+    Case(
         "trailers that may not be",
         _chunked(b"5\r\nhello\r\n0\r\nContent-Length: 9\r\nSet-Cookie: a=b\r\nX_Y: 1\r\nX-Sum: 1\r\n\r\n"),
         Clean(body=b"hello", trailers=(b"x-sum: 1",)),
