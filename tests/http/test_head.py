@@ -255,6 +255,12 @@ def test_bare_line_ends(data: bytes, is_bare: bool) -> None:
     assert has_bare_line_end(data) is is_bare
 
 
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a"]), max_size=12).map(b"".join))
+def test_any_line_end_that_is_not_whole_is_bare(data: bytes) -> None:
+    settled = data.removesuffix(b"\r")
+    assert has_bare_line_end(data) is bool(set(b"\r\n") & set(settled.replace(b"\r\n", b"a")))
+
+
 SECTIONS = st.sampled_from(
     [
         "Connection: close\r\n",
