@@ -76,6 +76,9 @@ def first_request(data: bytes) -> tuple[Seen, int] | None:
             return seen, len(data) - len(connection.trailing_data[0])
 
 
+_ASKED = [(b"host", b"a"), (b"connection", b"upgrade"), (b"upgrade", b"any")]  # so that 101 can be read, too
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A response. ``is_whole``: read to its end as its framing says."""
@@ -113,7 +116,7 @@ def answers(data: bytes, methods: tuple[bytes, ...], *, ended: bool) -> Answers:
         if not data:
             break
         connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 22)
-        connection.send(h11.Request(method=method, target=b"/", headers=[(b"host", b"a")]))
+        connection.send(h11.Request(method=method, target=b"/", headers=_ASKED))
         connection.send(h11.EndOfMessage())
         _check_response_heads(data)
         connection.receive_data(data)
