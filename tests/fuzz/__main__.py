@@ -123,7 +123,7 @@ def _conclude(runs: list[Run]) -> int:
 
 
 def _distil(target: str) -> None:
-    """The smallest of the inputs that reached what no input before them did; regressions stay whatever they reach."""
+    """Inputs of all sizes that reached what none before them did; regressions stay whatever they reach."""
     kept = CORPUS / target
     kept.mkdir(parents=True, exist_ok=True)
     for path in kept.iterdir():
@@ -131,7 +131,8 @@ def _distil(target: str) -> None:
             path.unlink()
     known = set(seeds(target))
     found = sorted((_WORK / "found" / target).iterdir(), key=lambda path: (path.stat().st_size, path.name))
-    for path in [path for path in found if path.read_bytes() not in known][:_MAX_KEPT]:
+    new = [path for path in found if path.read_bytes() not in known]
+    for path in new[:: len(new) // _MAX_KEPT + 1]:
         shutil.copy(path, kept / path.name[:16])
     print(f"{target}: {len(list(kept.iterdir()))} inputs")
 
