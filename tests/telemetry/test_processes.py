@@ -38,7 +38,10 @@ def test_this_process() -> None:
 
 
 def test_another_process_of_ours() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    program = [sys.executable, "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
         figures = read_process(child.pid)
         child.communicate(b"\n")
     assert figures is not None
