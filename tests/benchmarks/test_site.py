@@ -35,7 +35,9 @@ def test_answer_is_as_long_as_the_page_says() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIG.iterdir() if path.suffix != ".md"))
-@pytest.mark.parametrize("flags", [{"log"}, {"quiet"}, {"quiet", "tuned"}, {"quiet", "http2"}], ids="+".join)
+@pytest.mark.parametrize(
+    "flags", [{"log"}, {"quiet"}, {"quiet", "tuned"}, {"quiet", "http2"}], ids=lambda flags: "+".join(sorted(flags))
+)
 def test_configurations_are_complete(name: str, flags: set[str]) -> None:
     text = render(name, frozenset(flags), VALUES)
     assert "VALUE" in text
