@@ -26,16 +26,12 @@ HEADER_S = 3.0
 STEP_S = 0.2
 MOST_KIB_EACH = 400
 """Of a slow reader, whose answer is LARGE_BYTES: what is written but not taken, and one read beyond it."""
-SHORT = f"""
-import functools, ingressd.runtime.worker as worker
-worker.Limits = functools.partial(worker.Limits, header_s={HEADER_S})
-"""
 
 
 @pytest.fixture
 def lone_shop(tmp_path: Path) -> Iterator[Shop]:
     """One worker: everybody meets there."""
-    yield from start_shop(tmp_path, "--workers=1", patch=SHORT)
+    yield from start_shop(tmp_path, "--workers=1", f"--client-header-timeout={HEADER_S}")
 
 
 async def test_slow_clients(lone_shop: Shop, ledger: Ledger) -> None:
