@@ -17,6 +17,7 @@ from ingressd.errors import BadRequest
 from ingressd.http import hops
 from ingressd.http.head import RequestFields, RequestHead
 from ingressd.proxy.forward import Forwarding
+from ingressd.proxy.patience import Patience
 from ingressd.proxy.records import record_own
 from ingressd.proxy.request_head import check_unfinished, read_request
 from ingressd.proxy.respond import own_response, status_of
@@ -32,7 +33,6 @@ _HOLD_READ_AHEAD = 2  # the client is far enough ahead of the request being answ
 _HOLD_LINGER = 4  # what a refused client still sends has cost enough
 _LINGER = Struct("ii")  # struct linger
 _END = b"\r\n\r\n"
-_NOT_SEEN = 1 << 62  # more than any buffer holds
 
 
 class RequestSink(Protocol):
@@ -45,17 +45,13 @@ class RequestSink(Protocol):
     def on_body_timeout(self) -> None: ...
 
 
-class Downstream(asyncio.Protocol):
+class Downstream(Patience, asyncio.Protocol):
     """See the module's text. ``scheme`` and ``port`` are those of the listener it came in by.
 
-    There is one deadline at a time, for what the connection waits for: a head, a body, the next request, or a client
-    that takes what was written. ``write_paused`` is true while that last one is overdue; no request is begun then.
+    No request is begun while the client is to take what was written before (``write_paused``).
     """
 
     __slots__ = (
-        "_body_base",
-        "_body_bytes",
-        "_body_since",
         "_buffer",
         "_closing",
         "_ends_answer",
@@ -66,34 +62,22 @@ class Downstream(asyncio.Protocol):
         "_lingered",
         "_no_more",
         "_reading",
-        "_unsent",
-        "_waiting_for_body",
         "client",
-        "deadline",
         "exchange",
-        "gateway",
         "port",
         "requests",
         "scheme",
         "tls_version",
-        "transport",
-        "wake_at",
-        "write_paused",
     )
 
-    transport: asyncio.Transport
-
     def __init__(self, gateway: Gateway, scheme: bytes, port: bytes) -> None:
-        self.gateway = gateway
+        super().__init__(gateway)
         self.scheme = scheme
         self.port = port
         self.client = ""
         self.tls_version: str | None = None
         self.exchange: RequestSink | None = None
         self.requests = 0
-        self.deadline = NEVER
-        self.wake_at = NEVER
-        self.write_paused = False
         self._buffer = b""
         self._held = 0
         self._reading = False
@@ -102,10 +86,6 @@ class Downstream(asyncio.Protocol):
         self._head_begun = False  # a head is incomplete, and its time is running
         self._no_more = False  # the client has half-closed
         self._lingered = 0
-        self._unsent = _NOT_SEEN  # bytes in the write buffer when the client's time to take some began
-        self._waiting_for_body = False
-        self._body_since = 0.0  # when the client's time to send began, with how many bytes it had sent
-        self._body_base = self._body_bytes = 0
         self._forwarded = b""
         self._forwarded_host: bytes | None = None
 
@@ -130,8 +110,10 @@ class Downstream(asyncio.Protocol):
             exchange.on_downstream_data(data)
         elif self._closing:
             self._linger(len(data))
+        elif self._buffer:
+            self._read_more(data)
         else:
-            self._buffer = self._buffer + data if self._buffer else data
+            self._buffer = data
             self._read_requests()
 
     def eof_received(self) -> bool:
@@ -160,7 +142,7 @@ class Downstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.write_paused = True
-        self._await_reader()
+        self.await_reader()
         if self.exchange is not None:
             self.exchange.on_downstream_writable(False)
 
@@ -170,9 +152,7 @@ class Downstream(asyncio.Protocol):
             return  # what is left is still to be taken
         self.deadline = NEVER
         if self.exchange is not None:
-            if self._waiting_for_body:
-                self._waiting_for_body = False  # its time begins anew: the client was not the one who waited
-                self.await_body(self._body_bytes)
+            self.await_body_anew()
             self.exchange.on_downstream_writable(True)
         else:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
@@ -180,53 +160,13 @@ class Downstream(asyncio.Protocol):
 
     def on_deadline(self, now: float) -> None:
         if self._closing or self.write_paused:
-            self._abort_unless_taking(now)
+            self.abort_unless_taking(now)
         elif self.exchange is not None:
             self.exchange.on_body_timeout()
         elif self._has_begun_head:
             self._refuse(BadRequest("header_timeout", "the request head did not arrive in time"), RequestHead())
         else:
             self._close()
-
-    # -- time
-
-    def arm(self, deadline: float) -> None:
-        """Act when nothing has moved the deadline until ``deadline`` (monotonic seconds)."""
-        self.deadline = deadline
-        if deadline < self.wake_at:
-            self.gateway.wheel.schedule(self)
-
-    def await_body(self, bytes_in: int) -> None:
-        """The next body bytes are due; ``bytes_in`` came so far. Bytes buy time, as much as ``min_rate`` grants."""
-        now, limits = monotonic(), self.gateway.limits
-        if not self._waiting_for_body:
-            self._waiting_for_body = True
-            self._body_since = now
-            self._body_base = bytes_in
-        self._body_bytes = bytes_in
-        if not self.write_paused:
-            granted_s = (bytes_in - self._body_base) / limits.min_rate
-            self.arm(min(now, self._body_since + granted_s) + limits.body_gap_s)
-
-    def stop_waiting(self) -> None:
-        """The request is read whole, or its reading is held back by us."""
-        self._waiting_for_body = False
-        if not self.write_paused:
-            self.deadline = NEVER
-
-    def _await_reader(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
-
-    def _abort_unless_taking(self, now: float) -> None:
-        """A slow reader is not a stuck one: as long as it takes ``min_rate`` it gets more time."""
-        unsent = self.transport.get_write_buffer_size()
-        limits = self.gateway.limits
-        if 0 < unsent <= self._unsent - limits.min_rate * limits.client_write_gap_s:
-            self._unsent = unsent
-            self.arm(now + self.gateway.limits.client_write_gap_s)
-        else:
-            self.abort()
 
     # -- reading requests
 
@@ -242,7 +182,10 @@ class Downstream(asyncio.Protocol):
         finally:
             self._reading = False
         if self._held or len(self._buffer) > self.gateway.limits.pipelined_bytes:
-            self._hold(_HOLD_READ_AHEAD, len(self._buffer) > self.gateway.limits.pipelined_bytes)
+            # An unfinished head has limits of its own, and without more bytes it never ends.
+            self._hold(
+                _HOLD_READ_AHEAD, not self._head_begun and len(self._buffer) > self.gateway.limits.pipelined_bytes
+            )
         if self.exchange is None and not self._closing and not self.write_paused:
             if self._no_more:
                 self._close()
@@ -256,11 +199,12 @@ class Downstream(asyncio.Protocol):
         try:
             if data.startswith(b"\r\n") and len(data) > 2:
                 data = data[2:]  # RFC 9112 §2.2: one empty line before a request line is forgiven
-                if data.startswith(b"\r\n"):
+                if data.startswith(b"\r"):
                     raise BadRequest("bad_request_line", "more than one empty line before it")
             end = data.find(_END)
             if end < 0:
                 check_unfinished(data, self.gateway.limits)
+                self._buffer = data
                 self._await_head()
                 return False
             self._buffer = b""
@@ -273,9 +217,23 @@ class Downstream(asyncio.Protocol):
         self._serve(request, other_reading, data[end + 4 :])
         return True
 
+    def _read_more(self, data: bytes) -> None:
+        """Bytes behind others that could not be used yet. Of an unfinished head only what is new is looked at: a large
+        one that comes byte by byte would cost the square of its length.
+        """
+        seen = len(self._buffer)
+        self._buffer += data
+        if not self._head_begun or self.write_paused or self._buffer.find(_END, max(0, seen - 3)) >= 0:
+            self._read_requests()
+            return
+        try:
+            check_unfinished(self._buffer, self.gateway.limits, seen)
+        except BadRequest as error:
+            self._refuse(error, RequestHead())
+
     @property
     def _has_begun_head(self) -> bool:
-        return self._buffer not in (b"", b"\r\n")  # some clients end a body with one CRLF too many
+        return self._buffer not in (b"", b"\r", b"\r\n")  # some clients end a body with one CRLF too many
 
     def _await_head(self) -> None:
         if not self._head_begun and self._has_begun_head:
@@ -450,7 +408,7 @@ class Downstream(asyncio.Protocol):
         """
         self._closing = True
         self._buffer = b""
-        self._unsent = _NOT_SEEN
+        self.forget_unsent()
         limits = self.gateway.limits
         if self._ends_answer:
             self._reset_at_end(False)

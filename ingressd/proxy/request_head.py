@@ -1,9 +1,14 @@
 """What a client sent so far, read as one request head within the limits. Nothing here outlives the call."""
 
+import re
+
 from ingressd.errors import BadRequest
 from ingressd.http.head import RequestHead, has_bare_line_end, read_request_fields, read_request_line
 from ingressd.http.target import parse_target
 from ingressd.proxy.limits import Limits
+
+# RFC 9112 §3, RFC 9110 §5.6.2: a request begins with a token; the one empty line before it that is forgiven, with CR.
+_NO_BEGINNING = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z\r]")
 
 
 def read_request(data: bytes, end: int, limits: Limits, request: RequestHead) -> str:
@@ -38,16 +43,19 @@ def read_request(data: bytes, end: int, limits: Limits, request: RequestHead) ->
     return target.other_reading
 
 
-def check_unfinished(data: bytes, limits: Limits) -> None:
-    """Look at the beginning of a head whose end has not come yet.
+def check_unfinished(data: bytes, limits: Limits, seen: int = 0) -> None:
+    """Look at the beginning of a head whose end has not come yet; ``seen`` bytes of it passed before.
 
     Raises:
         BadRequest: it cannot become a request any more, so waiting for the rest is in vain.
     """
+    if not seen and _NO_BEGINNING.match(data):
+        raise BadRequest("bad_request_line", "the first byte begins no method: not HTTP/1 (TLS on the plain port?)")
     newline = data.find(b"\r\n")
     if len(data) > limits.request_line_bytes and (newline < 0 or newline > limits.request_line_bytes):
         raise BadRequest("request_line_too_long", "no end of the request line in sight")
     if newline >= 0 and len(data) - newline > limits.header_bytes:
         raise BadRequest("header_too_large", "no end of the header in sight")
-    if has_bare_line_end(data):
+    # A CR at the end of what was seen may have got its LF now.
+    if has_bare_line_end(data[seen - data.endswith(b"\r", 0, seen) :]):
         raise BadRequest("bad_line_end", "a CR or LF alone (RFC 9112 §2.2)")

@@ -101,7 +101,13 @@ def _other_authority(difference: Difference) -> bool:
 
 
 def _first_byte(difference: Difference) -> bool:
-    return difference.ours.ending == MORE and difference.their_reason.startswith("illegal request line")
+    is_ours = difference.our_reason == "bad_request_line" and difference.head is None
+    return is_ours and difference.theirs.ending == MORE
+
+
+def _half_an_empty_line(difference: Difference) -> bool:
+    is_theirs = difference.their_reason.startswith("illegal request line")
+    return is_theirs and difference.ours.ending == MORE and difference.raw.endswith(b"\r")
 
 
 def _offer(difference: Difference) -> bool:
@@ -211,6 +217,11 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         _we_refuse("body_too_large", when=rb"content-length:[ \t]*[0-9]{7}|(?s:.{1048576})"),
         "the route's limit; h11 has none",
     ),
+    Disagreement(
+        "a first byte that begins no method",
+        _first_byte,
+        "we refuse at once; h11 does so for control characters, and else when the line is complete",
+    ),
     # What we take and h11 refuses
     Disagreement(
         "an empty line before a request",
@@ -233,9 +244,9 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "h11 holds them to the rules of headers; we drop them (RFC 9110 §6.5.1)",
     ),
     Disagreement(
-        "a first byte that begins no method",
-        _first_byte,
-        "h11 refuses at once, we when the head is complete or its time is over",
+        "half an empty line before a request",
+        _half_an_empty_line,
+        "h11 refuses the CR at once, we wait for its LF (RFC 9112 §2.2)",
     ),
     # How the connection goes on
     Disagreement(

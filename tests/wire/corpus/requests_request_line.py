@@ -3,6 +3,7 @@
 from tests.wire.corpus.case import HOST, Case, Want, passed, refused, request
 
 _SHAPE = "method SP target SP version, nothing else"
+_BEGINNING = "no method begins so; refused at the first byte, without waiting for more"
 _VERSION = "only 1.0 and 1.1 are spoken here"
 
 
@@ -106,6 +107,15 @@ CASES: tuple[Case, ...] = (
         "not a request, and an address nobody vouches for",
         "HAProxy PROXY protocol 1",
     ),
+    refused(
+        "greeting of TLS", b"\x16\x03\x01\x00\xc4\x01\x00\x00\xc0\x03\x03", _BEGINNING, "RFC 8446 §5.1; RFC 9112 §9.8"
+    ),
+    refused("greeting of TLS behind an empty line", b"\r\n\x16\x03\x01\x02\x00", _BEGINNING, "RFC 9112 §2.2, §3"),
+    refused("greeting of SSL 2.0", b"\x80\x2e\x01\x00\x02", _BEGINNING, "RFC 9112 §3; RFC 6101 appendix E"),
+    refused("PROXY protocol 2", b"\r\n\r\n\x00\r\nQUIT\n", "no request begins so", "HAProxy PROXY protocol 2"),
+    refused("a target first", b"/", _BEGINNING, "RFC 9110 §5.6.2"),
+    refused("white space first", b" ", _BEGINNING, "RFC 9112 §3, §2.2"),
+    refused("NUL first", b"\0", _BEGINNING, "RFC 9110 §5.6.2"),
     refused("SMTP", b"EHLO a.example\r\n\r\n", _SHAPE, "cross-protocol requests"),
     refused("a response", b"HTTP/1.1 200 OK\r\n" + HOST + b"\r\n\r\n", _SHAPE, "RFC 9112 §3"),
     refused(
