@@ -65,6 +65,25 @@ def normal_path(declared: IngressPath) -> tuple[MatchKind, str]:
     return kind, path
 
 
+_SECOND_READINGS = (
+    (re.compile(r";|%3B"), "a path parameter (; or %3B), which some servers cut off"),
+    (re.compile(r"%2F|%5C"), "an encoded slash or backslash, which some servers take for a slash"),
+    (re.compile(r"%25"), "an encoded percent sign before two hexadecimal digits, which some servers decode again"),
+)
+
+
+def second_reading(path: str) -> str:
+    """Why every request that would match the normal ``path`` is refused, as a sentence for its owner; or "".
+
+    A path that servers read in two ways is served only where both ways lead to one route (see ``http/target``), and the
+    other way never leads back to a path like this. The route still keeps what it names from the routes around it.
+    """
+    if ("%" not in path and ";" not in path) or not parse_target(path).other_reading:
+        return ""
+    what = next(what for sign, what in _SECOND_READINGS if sign.search(path))
+    return f"{_shown(path)} holds {what}: every request for it is refused with 400; choose a path without it"
+
+
 def _normal(path: str, *, strict: bool) -> str:
     if _PLAIN_PATH.fullmatch(path):
         return path

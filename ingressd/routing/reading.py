@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Ingress, IngressBackend, IngressPath, IngressRule, Meta
-from ingressd.routing.declared import DeclaredError, normal_host, normal_path
+from ingressd.routing.declared import DeclaredError, normal_host, normal_path, second_reading
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route
@@ -163,6 +163,8 @@ class _Reader:
             part = "pathType" if error.reason == "InvalidPathType" else "path"
             self._say(f"{field}.{part}", "error", error.reason, f"{error}; the path is not served")
             return None
+        if why := second_reading(normal):
+            self._say(f"{field}.path", "warning", "AmbiguousPath", why)
         place = self._place(f"{field}.backend")
         claim = self._claim(kind, normal, path.backend, place)
         return claim or self._instead(kind, normal, place)

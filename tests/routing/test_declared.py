@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingressd.errors import BadRequest
 from ingressd.http.target import parse_target
 from ingressd.model.objects import IngressBackend, IngressPath
-from ingressd.routing.declared import DeclaredError, normal_host, normal_path
+from ingressd.routing.declared import DeclaredError, normal_host, normal_path, second_reading
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,45 @@ def test_host_refused(declared: str) -> None:
     with pytest.raises(DeclaredError) as refused:
         normal_host(declared)
     assert refused.value.reason == "InvalidHost"
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ("/a;v=1/b", "path parameter"),
+        ("/a%3bv", "path parameter"),
+        ("/;", "path parameter"),
+        ("/a%2fb", "encoded slash"),
+        ("/a%5Cb", "encoded slash or backslash"),
+        ("/a\\b", "encoded slash or backslash"),
+        ("/a%2541", "encoded percent sign"),
+        ("/%252F", "encoded percent sign"),
+    ],
+)
+def test_a_path_that_servers_read_in_two_ways(declared: str, why: str) -> None:
+    normal = normal_path(path(declared, "ImplementationSpecific"))[1]
+    said = second_reading(normal)
+    assert said.startswith(f"{normal!r} holds ")
+    assert why in said
+
+
+@pytest.mark.parametrize("declared", ["/", "/a", "/%7Eb", "/a%20b", "/100%25", "/a%25zz", "/%C3%BC", "/a:b,c=d"])
+def test_a_path_with_one_reading(declared: str) -> None:
+    assert second_reading(normal_path(path(declared, "Exact"))[1]) == ""
+
+
+@given(st.text(st.sampled_from("/a;%235bBfF"), max_size=12), st.text(st.sampled_from("/a;%235bBfF"), max_size=12))
+def test_what_is_warned_of_is_never_served(text: str, more: str) -> None:
+    """Neither the path itself nor what lies below it: the other reading of a request always leaves it."""
+    try:
+        _, normal = normal_path(path(f"/{text}", "ImplementationSpecific"))
+        target = parse_target(parse_target(f"{normal}/{more}").path)
+    except (DeclaredError, BadRequest):
+        return
+    if second_reading(normal):
+        below = f"{target.other_reading}/".startswith(f"{normal}/")
+        assert target.other_reading
+        assert not below
 
 
 def path(text: str, path_type: str) -> IngressPath:
