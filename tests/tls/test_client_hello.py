@@ -46,7 +46,7 @@ BAD = {
     "version 4 of the record": (b"\x16\x04\x01\0\1\1", "not_tls"),
     "an empty record": (b"\x16\x03\x01\0\0", "malformed"),
     "a record of 16 KiB and a byte": (b"\x16\x03\x01\x40\x01", "malformed"),
-    "a hello of 16 MiB": (b"\x16\x03\x01\x00\x80\x01\xff\xff\xff", "too_large"),
+    "a hello of 16 MiB": (b"\x16\x03\x01\x00\x04\x01\xff\xff\xff", "too_large"),
     "a hello of more than fits": (hello(b"\x00\x15" + vector(2, b"\0" * MAX_HELLO_BYTES)), "too_large"),
     "too much in small records": (records(message(body(b"\x00\x15" + vector(2, b"\0" * 9000))), 1), "too_large"),
     "another message in the record": (records(message(body()) + b"\x01"), "malformed"),
