@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingressd.http.head import RequestHead
+from ingressd.proxy.respond import own_body_bytes
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 def record_own(down: Downstream, route: LiveRoute, request: RequestHead, status: int) -> None:
     """An answer that no endpoint was asked for."""
-    route.stats.observe(request.method, status, 0.0, -1.0, 0, 0)
+    bytes_out = own_body_bytes(status, request.fields.accept, head_only=request.method == b"HEAD")
+    route.stats.observe(request.method, status, 0.0, -1.0, 0, bytes_out)
     if down.gateway.log.is_on:
         request_id = request.fields.request_id or down.gateway.new_request_id()
-        _log(down, route, request, request_id, status, 0, 0, 0.0, None, None, 0)
+        _log(down, route, request, request_id, status, 0, bytes_out, 0.0, None, None, 0)
 
 
 def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) -> None:

@@ -57,6 +57,10 @@ def status_of(error: ProxyError) -> int:
 _ALLOW = b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
 
+_HTML = b"<!doctype html><title>%(status)d %(phrase)b</title><h1>%(status)d %(phrase)b</h1>\n"
+_TEXT = b"%(status)d %(phrase)b\n"
+
+
 def own_response(
     status: int, *, date: bytes, accept: bytes, head_only: bool, close: bool, keep_alive: bool = False
 ) -> bytes:
@@ -66,16 +70,21 @@ def own_response(
     names the status and nothing about us.
     """
     phrase = _PHRASES.get(status, b"Error")
-    if prefers_html(accept):
-        body = b"<!doctype html><title>%d %b</title><h1>%d %b</h1>\n" % (status, phrase, status, phrase)
-        kind = b"text/html; charset=utf-8"
-    else:
-        body = b"%d %b\n" % (status, phrase)
-        kind = b"text/plain; charset=utf-8"
+    html = prefers_html(accept)
+    body = (_HTML if html else _TEXT) % {b"status": status, b"phrase": phrase}
+    kind = b"text/html" if html else b"text/plain"
     extra = _ALLOW if status == 405 else b""
     connection = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if keep_alive else b""
     head = (
-        b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b; charset=utf-8\r\nContent-Length: %d\r\n"
         b"X-Content-Type-Options: nosniff\r\n%b%b\r\n" % (status, phrase, date, kind, len(body), extra, connection)
     )
     return head if head_only else head + body
+
+
+def own_body_bytes(status: int, accept: bytes, *, head_only: bool) -> int:
+    """Length of the body that ``own_response`` sends, for the log."""
+    if head_only:
+        return 0
+    words = {b"status": status, b"phrase": _PHRASES.get(status, b"Error")}
+    return len((_HTML if prefers_html(accept) else _TEXT) % words)

@@ -47,6 +47,8 @@ def test_form_and_counting(request_line: str, status: int, reason: str, method: 
     assert int(fields["Content-Length"]) == len(lines[0].removeprefix("HTTP/1.1 ")) + 1
     assert "Server" not in fields
     assert path.statuses == [status]
+    assert [record.bytes_out for record in path.local.log.records] == [len(body)]  # type: ignore[attr-defined]
+    assert path.local.sent_bytes() == len(body)
     assert path.local.rejected() == ({reason: 1} if reason else {})
     path.close()
 
@@ -57,6 +59,8 @@ def test_people_get_html(status: int) -> None:
     received, path = answer(f"{method} / HTTP/1.1\r\nHost: a.example\r\nAccept: text/html, */*;q=0.1\r\n\r\n")
     assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in received
     assert f"<h1>{status} ".encode() in received
+    [record] = path.local.log.records  # type: ignore[attr-defined]
+    assert record.bytes_out == len(received.partition(b"\r\n\r\n")[2])
     path.close()
 
 

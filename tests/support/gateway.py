@@ -94,6 +94,10 @@ class LocalGateway:
         """Requests in the metrics."""
         return sum(sum(route.requests.values()) for report in self._report() for route in report.routes)
 
+    def sent_bytes(self) -> int:
+        """Body bytes of answers in the metrics."""
+        return sum(route.response_bytes for report in self._report() for route in report.routes)
+
     def rejected(self) -> Counter[str]:
         """Own answers by reason."""
         return sum((Counter(report.rejected) for report in self._report()), Counter())
