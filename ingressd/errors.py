@@ -47,10 +47,10 @@ class BadRequest(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """The endpoint failed us. ``before_send``: no byte of the request was written, so any request may be retried."""
+    """The endpoint failed us. ``unheard``: it has certainly not got a byte of the request, so any may be sent again."""
 
     source = Source.UPSTREAM
 
-    def __init__(self, reason: str, detail: str = "", *, before_send: bool = False) -> None:
+    def __init__(self, reason: str, detail: str = "", *, unheard: bool = False) -> None:
         super().__init__(reason, detail)
-        self.before_send = before_send
+        self.unheard = unheard

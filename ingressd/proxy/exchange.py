@@ -82,14 +82,15 @@ class Exchange:
     def decide(self, error: UpstreamError, *, max_attempts: int, budget: RetryBudget) -> Verdict:
         """Decide about a failed attempt; a retry is taken from ``budget``.
 
-        Once a response head went to the client it is too late for anything but an abort. A request that was never
-        written may always go to the next endpoint. One that was written may only when its connection ended without a
-        byte of an answer, doing it twice does no harm (RFC 9110 §9.2.2, RFC 9112 §9.3.1) and its body is at hand. An
-        endpoint that is slow or answers nonsense may be at work on it: asking the next one would multiply that work.
+        Once a response head went to the client it is too late for anything but an abort. A request of which the
+        endpoint has certainly not got a byte may always go to the next one, as long as its body is at hand. Another
+        may only when its connection ended without a byte of an answer and doing it twice does no harm (RFC 9110
+        §9.2.2, RFC 9112 §9.3.1). An endpoint that is slow or answers nonsense may be at work on it: asking the next
+        one would multiply that work.
         """
         if self.state in (State.RESPONDING, State.TUNNELLING, State.ENDED):
             return Verdict.ABORT
         if self.attempts >= max_attempts or error.reason == "no_endpoints":
             return Verdict.REPLY
-        harmless = error.before_send or (error.reason in _UNANSWERED and self.idempotent and self.replayable)
+        harmless = self.replayable and (error.unheard or (self.idempotent and error.reason in _UNANSWERED))
         return Verdict.RETRY if harmless and (error.reason == STALE or budget.spend()) else Verdict.REPLY

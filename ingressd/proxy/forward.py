@@ -134,16 +134,13 @@ class Forwarding(Exchange):
         now = monotonic()
         endpoint = self.backend.pick(self._tried, now)
         if endpoint is None:
-            self.on_upstream_failed(UpstreamError("no_endpoints", self.backend.key, before_send=True))
+            self.on_upstream_failed(UpstreamError("no_endpoints", self.backend.key, unheard=True))
             return
         self._tried.append(endpoint)
         self.endpoint = endpoint
         self.upstream_started = now
         # What closed one idle connection may have closed them all: a second attempt gets a new one.
-        pool = self.gateway.pool
-        connection = pool.lease(endpoint, fresh=self.attempts > 1 or not self.idempotent)
-        if not self.idempotent and self.attempts == 1:
-            connection = self._proven_idle(endpoint)
+        connection = self.gateway.pool.lease(endpoint, fresh=self.attempts > 1)
         if connection is not None:
             self._send(connection)
             return
@@ -151,15 +148,6 @@ class Forwarding(Exchange):
             self.down.stop_waiting()
             self.down.hold_reading(True)
         self.gateway.spawn(self._connect(endpoint))
-
-    def _proven_idle(self, endpoint: LiveEndpoint) -> UpstreamConnection | None:
-        """An idle connection for a request that could not be sent twice: look before using what may just have ended."""
-        pool = self.gateway.pool
-        connection = pool.next_idle(endpoint)
-        while connection is not None and connection.has_ended():
-            connection.close()
-            connection = pool.next_idle(endpoint)
-        return connection
 
     async def _connect(self, endpoint: LiveEndpoint) -> None:
         try:
@@ -174,9 +162,7 @@ class Forwarding(Exchange):
             self._give_back(endpoint, connection)
         elif not connection.is_open():
             self._give_back(endpoint, connection)
-            self.on_upstream_failed(
-                UpstreamError("connect_failed", f"{endpoint.label} closed at once", before_send=True)
-            )
+            self.on_upstream_failed(UpstreamError("connect_failed", f"{endpoint.label} closed at once", unheard=True))
         else:
             self._send(connection)
 
@@ -196,11 +182,11 @@ class Forwarding(Exchange):
         if down.write_paused:
             connection.hold_reading(True)
         if body is None:
-            connection.transport.write(self._head)
+            connection.write(self._head)
             connection.await_response()
             return
         down.hold_reading(False)  # before writing, which may hold it again
-        connection.transport.write(self._head + b"".join(body.kept or ()))
+        connection.write(self._head + b"".join(body.kept or ()))
         body.forget_if_large()
         self.replayable = body.kept is not None
         self._await_next(connection, body)
@@ -228,7 +214,7 @@ class Forwarding(Exchange):
         if self._expects:
             self._stop_expecting(up)
         if framed:
-            up.transport.write(framed)
+            up.write(framed)
             body.forget_if_large()
             self.replayable = body.kept is not None
         self._await_next(up, body)

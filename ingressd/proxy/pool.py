@@ -76,11 +76,7 @@ class Pool:
         """The warmest idle connection to ``live``. None: open one, the lease is taken (always so when ``fresh``)."""
         self.active += 1
         live.active += 1
-        return None if fresh else self.next_idle(live)
-
-    def next_idle(self, live: LiveEndpoint) -> UpstreamConnection | None:
-        """An idle connection under a lease that is taken already; None when there are no more."""
-        if not live.idle:
+        if fresh or not live.idle:
             return None
         self.idle -= 1
         return live.idle.popitem()[0]

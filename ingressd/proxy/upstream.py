@@ -6,7 +6,6 @@ Reading is strict: whatever cannot be one well-framed response to the one reques
 from __future__ import annotations
 
 import asyncio
-import select
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -16,6 +15,7 @@ from ingressd.http.framing import ChunkReader, FramingError
 from ingressd.http.response import ResponseFields, check_unfinished, read_response_fields, read_status_line
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.timers import NEVER
+from ingressd.proxy.unheard import unacknowledged_bytes
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
@@ -56,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_reading_held",
         "_step",
         "_unsent",
+        "_written",
         "closed",
         "deadline",
         "endpoint",
@@ -85,6 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._method = b""
         self._offered = b""
         self._reading_held = False
+        self._written = 0  # bytes of the request under way
         self._unsent = 0  # bytes in the write buffer when the endpoint's time to take some began
         self.write_paused = False
         self.deadline = NEVER
@@ -100,6 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, sink: ResponseSink, method: bytes, *, upgrade: bytes, read_s: float, send_s: float) -> None:
         """A request with ``method`` is about to be written; ``upgrade`` names the protocols it offers to switch to."""
         self.sink = sink
+        self._written = 0
         self._method = method
         self._offered = upgrade
         self._step = _HEAD
@@ -110,6 +113,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.read_s = read_s
         self.send_s = send_s
         self.deadline = NEVER
+
+    def write(self, data: bytes) -> None:
+        """More of the request. A write that fails, which ends the connection at once, counts for nothing."""
+        self.transport.write(data)
+        if not self.transport.is_closing():
+            self._written += len(data)
 
     def await_response(self) -> None:
         """The request is written whole: the endpoint's time to answer begins."""
@@ -134,17 +143,6 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether a request could be sent."""
         return not self.closed and not self.transport.is_closing()
-
-    def has_ended(self) -> bool:
-        """Whether the endpoint has closed, or said something, that the loop has not read yet. Costs a system call."""
-        if not self.is_open():
-            return True
-        connection = self.transport.get_extra_info("socket")
-        if connection is None:
-            return False
-        look = select.poll()
-        look.register(connection.fileno(), select.POLLIN | select.POLLRDHUP)
-        return bool(look.poll(0))
 
     def has_unsent(self) -> bool:
         """Whether part of a request is still to be taken by the endpoint."""
@@ -209,6 +207,8 @@ class UpstreamConnection(asyncio.Protocol):
             return None
         if self._step == _RAW:
             return sink.on_upstream_eof()
+        if self._step == _HEAD:
+            sink.on_upstream_failed(self._closed_early(None))
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -226,10 +226,20 @@ class UpstreamConnection(asyncio.Protocol):
             sink.on_upstream_failed(self._closed_early(exc))
 
     def _closed_early(self, exc: Exception | None) -> UpstreamError:
-        reason = "closed_in_response"
-        if self.fresh:
-            reason = "stale_connection" if self.requests > 1 else "closed_before_response"
-        return UpstreamError(reason, str(exc or f"{self.endpoint.label} closed the connection"))
+        detail = str(exc or f"{self.endpoint.label} closed the connection")
+        if not self.fresh:
+            return UpstreamError("closed_in_response", detail)
+        reason = "stale_connection" if self.requests > 1 else "closed_before_response"
+        return UpstreamError(reason, detail, unheard=self._is_unheard(exc))
+
+    def _is_unheard(self, exc: Exception | None) -> bool:
+        """Whether no byte of the request has reached the endpoint's kernel; False when that is not certain.
+
+        An end without an exception is a FIN. After one, Linux makes EPIPE of a RST, and ECONNRESET without one.
+        """
+        if not self._written:
+            return True
+        return isinstance(exc, BrokenPipeError | None) and unacknowledged_bytes(self.transport) >= self._written
 
     def pause_writing(self) -> None:
         self.write_paused = True
@@ -381,7 +391,7 @@ async def open_connection(gateway: Gateway, endpoint: LiveEndpoint, timeout_s: f
             await gateway.loop.create_connection(lambda: connection, endpoint.address, endpoint.port)
     except TimeoutError:
         detail = f"{endpoint.label} did not accept within {timeout_s:g} s"
-        raise UpstreamError("connect_timeout", detail, before_send=True) from None
+        raise UpstreamError("connect_timeout", detail, unheard=True) from None
     except OSError as error:
-        raise UpstreamError("connect_failed", f"{endpoint.label}: {error}", before_send=True) from None
+        raise UpstreamError("connect_failed", f"{endpoint.label}: {error}", unheard=True) from None
     return connection

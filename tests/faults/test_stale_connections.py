@@ -34,6 +34,14 @@ async def test_closed_at_reuse(shared_shop: Shop, ledger: Ledger, script: Books)
     assert ledger.unanswered() == set()
 
 
+@pytest.mark.parametrize("script", [after_requests, when_idle])
+async def test_posts_closed_at_reuse(shared_shop: Shop, ledger: Ledger, script: Books) -> None:
+    """Those that may have been acted on when the connection ended are refused; the ledger knows of none done twice."""
+    await load(shared_shop, ledger, script, "POST")
+
+    assert set(ledger.outcomes) <= {"POST 200", "POST 502"}
+
+
 async def load(shop: Shop, ledger: Ledger, script: Books, method: str) -> None:
     """3000 requests, to an origin that opens and closes hundreds of connections meanwhile."""
     async with origin(script(ledger)) as closing:

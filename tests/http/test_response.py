@@ -74,7 +74,7 @@ def test_refused_sections(name: str) -> None:
     with pytest.raises(UpstreamError) as refusal:
         read_response_fields(REFUSED[name].encode() + b"\r\n", 100)
     assert refusal.value.reason in ("bad_response_fields", "ambiguous_response_framing")
-    assert not refusal.value.before_send
+    assert not refusal.value.unheard
     read("X: after a refusal the next section is read as ever")
 
 

@@ -46,9 +46,10 @@ def test_every_state_is_reached_and_left() -> None:
     assert {state for state, _ in TRANSITIONS} == set(State) - {State.ENDED}
 
 
-CONNECT_FAILED = UpstreamError("connect_failed", before_send=True)
-NO_ENDPOINTS = UpstreamError("no_endpoints", before_send=True)
+CONNECT_FAILED = UpstreamError("connect_failed", unheard=True)
+NO_ENDPOINTS = UpstreamError("no_endpoints", unheard=True)
 CLOSED = UpstreamError("closed_before_response")
+UNHEARD = UpstreamError("stale_connection", unheard=True)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,10 @@ CLOSED = UpstreamError("closed_before_response")
         (b"POST", State.WAITING, CLOSED, 1, True, Verdict.REPLY),
         (b"PATCH", State.WAITING, CLOSED, 1, True, Verdict.REPLY),
         (b"get", State.WAITING, CLOSED, 1, True, Verdict.REPLY),
+        (b"POST", State.WAITING, UNHEARD, 1, True, Verdict.RETRY),
+        (b"POST", State.WAITING, UNHEARD, 1, False, Verdict.REPLY),
+        (b"POST", State.WAITING, UNHEARD, 3, True, Verdict.REPLY),
+        (b"POST", State.WAITING, UpstreamError("stale_connection"), 1, True, Verdict.REPLY),
         (b"GET", State.WAITING, UpstreamError("read_timeout"), 1, True, Verdict.REPLY),
         (b"GET", State.WAITING, UpstreamError("closed_in_response"), 1, True, Verdict.REPLY),
         (b"GET", State.WAITING, UpstreamError("bad_status_line"), 1, True, Verdict.REPLY),
@@ -87,7 +92,7 @@ def test_without_budget_even_a_harmless_retry_is_a_reply() -> None:
     budget = RetryBudget()
     while budget.spend():
         pass
-    refused = UpstreamError("connect_failed", before_send=True)
+    refused = UpstreamError("connect_failed", unheard=True)
     assert Exchange(b"GET").decide(refused, max_attempts=3, budget=budget) is Verdict.REPLY
     for _ in range(5):
         budget.earn()

@@ -121,6 +121,37 @@ async def test_a_pooled_connection_that_closes_as_it_is_used() -> None:
             assert gateway.retried()["stale_connection"] == (1 if request is GET else 0)
 
 
+@pytest.mark.parametrize("request_bytes", [GET, POST + b"abc"], ids=["GET", "POST"])
+async def test_a_pooled_connection_that_had_closed_before_it_was_used(request_bytes: bytes) -> None:
+    """Nothing of the request can have arrived: even what must not be done twice goes to a new connection."""
+    closing, closed = asyncio.Event(), asyncio.Event()
+
+    async def one_answer(seen: Seen) -> None:
+        await seen.head()
+        await seen.say(OK)
+        if closed.is_set():
+            await polite(seen)
+        await closing.wait()
+        seen.writer.close()
+        await seen.writer.wait_closed()
+        closed.set()
+
+    async with gateway_and_client(one_answer) as (gateway, client):
+        assert (await client.ask(GET)).status == 200
+        backend = gateway.gateway.state.find("a.example", "/").backend
+        assert backend is not None
+        [idle] = backend.endpoints[0].idle
+        idle.hold_reading(True)  # the loop must not see the end before the request
+        closing.set()
+        await closed.wait()
+        await client.send(request_bytes)
+        while gateway.gateway.pool.idle:
+            await asyncio.sleep(0)
+        idle.hold_reading(False)
+        assert (await client.answer()).status == 200
+        assert gateway.retried() == {"stale_connection": 1}
+
+
 async def test_idle_connections_that_close_are_not_used() -> None:
     closed = asyncio.Event()
 
