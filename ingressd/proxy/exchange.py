@@ -61,7 +61,7 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"
 STALE = "stale_connection"
 """An idle connection had ended when it was used. Nobody is failing, so this takes nothing from the retry budget; it
 happens once per request at most, because second attempts get new connections."""
-_UNANSWERED = frozenset((STALE, "closed_before_response"))
+_UNANSWERED = frozenset((STALE, "closed_before_response", "closed_in_head"))
 
 
 class Exchange:
@@ -84,7 +84,7 @@ class Exchange:
 
         Once a response head went to the client it is too late for anything but an abort. A request of which the
         endpoint has certainly not got a byte may always go to the next one, as long as its body is at hand. Another
-        may only when its connection ended without a byte of an answer and doing it twice does no harm (RFC 9110
+        may only when its connection ended before the head of an answer did and doing it twice does no harm (RFC 9110
         §9.2.2, RFC 9112 §9.3.1). An endpoint that is slow or answers nonsense may be at work on it: asking the next
         one would multiply that work.
         """

@@ -228,7 +228,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _closed_early(self, exc: Exception | None) -> UpstreamError:
         detail = str(exc or f"{self.endpoint.label} closed the connection")
         if not self.fresh:
-            return UpstreamError("closed_in_response", detail)
+            in_first_head = self._step == _HEAD and not self._interim
+            return UpstreamError("closed_in_head" if in_first_head else "closed_in_response", detail)
         reason = "stale_connection" if self.requests > 1 else "closed_before_response"
         return UpstreamError(reason, detail, unheard=self._is_unheard(exc))
 

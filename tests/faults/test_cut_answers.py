@@ -46,6 +46,7 @@ async def test_before_the_response(shared_shop: Shop, ledger: Ledger, act: Act) 
 
 
 async def test_in_the_head(shared_shop: Shop, ledger: Ledger) -> None:
+    """Nothing of it went to the client: as if nothing had been said."""
     fault = Fault(in_head)
     async with (
         one_of_three(shared_shop, ledger, fault) as host,
@@ -53,8 +54,9 @@ async def test_in_the_head(shared_shop: Shop, ledger: Ledger) -> None:
     ):
         await crowd.more(900)
 
-    assert ledger.unanswered() == ledger.numbered(fault.struck)
-    assert set(ledger.outcomes) == {"GET 200", "GET 502", "POST 200", "POST 502"}
+    assert len(ledger.numbered(fault.struck, "GET")) > 20
+    assert ledger.unanswered() == ledger.numbered(fault.struck, "POST")
+    assert set(ledger.outcomes) == {"GET 200", "POST 200", "POST 502"}
 
 
 @pytest.mark.parametrize("act", [in_body, in_body_reset])

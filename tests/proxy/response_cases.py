@@ -24,7 +24,8 @@ class Case:
 
 
 def bad(sent: bytes, *, ends: bool = False) -> Case:
-    return Case(sent, 502, b"502 Bad Gateway\n", reused=False, ends=ends)
+    """When it ends in its head, what may be asked twice is, for which there is nobody here."""
+    return Case(sent, 502, b"502 Bad Gateway\n", reused=False, ends=ends, method=b"POST" if ends else b"GET")
 
 
 def cut(sent: bytes, body: bytes, *, ends: bool = False) -> Case:

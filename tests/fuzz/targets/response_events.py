@@ -18,7 +18,7 @@ from tests.support.memory import AtOnce
 
 _REASONS = {
     "ambiguous_response_framing", "bad_response_chunks", "bad_response_fields", "bad_status_line", "closed_in_response",
-    "closed_before_response", "response_header_too_large", "too_many_interim_responses", "unexpected_upgrade",
+    "closed_before_response", "closed_in_head", "response_header_too_large", "too_many_interim_responses", "unexpected_upgrade",
 }  # fmt: skip
 
 
