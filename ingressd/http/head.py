@@ -40,6 +40,7 @@ class RequestFields:
         "host",
         "host_field",
         "keep_alive",
+        "offers_h2c",
         "onward",
         "referer",
         "request_id",
@@ -56,6 +57,7 @@ class RequestFields:
         self.close = False
         self.keep_alive = False
         self.expects_continue = False
+        self.offers_h2c = False  # and nothing else; not passed on
         self.upgrade = b""  # protocols the client offers to switch to, as far as we let it
         self.request_id = b""
         self.te_trailers = False
@@ -223,10 +225,16 @@ def _judge_framing(fields: RequestFields, kind: FieldKind, value: bytes) -> None
 def _judge_upgrade(fields: RequestFields, *, offered: bool) -> None:
     """Without ``Connection: upgrade`` it is no offer. One that we do not pass on ends the connection with its answer:
     what follows may already be in the other protocol, so it is never read as a request (RFC 9110 §7.8).
+
+    h2c alone is another case: its clients have to wait for a 101 (RFC 7540 §3.2), so one that sent nothing before the
+    answer's end goes on in HTTP/1.1. Clients offer it with their first request to any http URL (Java's HttpClient).
     """
     protocols = list_items(fields.upgrade)
     if not offered:
         fields.upgrade = b""
+    elif protocols == [b"h2c"]:
+        fields.upgrade = b""
+        fields.offers_h2c = True
     elif fields.has_body or not protocols or not all(map(_may_be_offered, protocols)):
         fields.upgrade = b""
         fields.close = True

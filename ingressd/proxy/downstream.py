@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _HOLD_UPSTREAM = 1  # the endpoint cannot take the body now
 _HOLD_READ_AHEAD = 2  # the client is far enough ahead of the request being answered
 _HOLD_LINGER = 4  # what a refused client still sends has cost enough
+_HOLD_OFFER = 8  # it came after an offer to switch protocols and before the answer: never read as a request
 _LINGER = Struct("ii")  # struct linger
 _END = b"\r\n\r\n"
 
@@ -259,7 +260,8 @@ class Downstream(Patience, asyncio.Protocol):
     def _answer(self, route: LiveRoute, request: RequestHead, rest: bytes) -> None:
         """A route without a backend answers by itself; a body nobody reads ends the connection."""
         self._buffer = rest
-        close = request.fields.has_body or not self.may_keep_alive(request)
+        spoilt = bool(rest) and request.fields.offers_h2c
+        close = spoilt or request.fields.has_body or not self.may_keep_alive(request)
         self._write_own(route.route.status, request, close)
         record_own(self, route, request, route.route.status)
         if close:
@@ -300,6 +302,9 @@ class Downstream(Patience, asyncio.Protocol):
         self._buffer = self._buffer + data if self._buffer else data
         if len(self._buffer) > self.gateway.limits.pipelined_bytes:
             self._hold(_HOLD_READ_AHEAD, True)
+        if isinstance(self.exchange, Forwarding) and self.exchange.request.fields.offers_h2c:
+            self._hold(_HOLD_OFFER, True)
+            self.requests = self.gateway.limits.requests_per_connection  # the last one, which the answer says if it can
 
     def no_more_requests(self) -> None:
         """The client has half-closed: what it sent is answered, then the connection ends."""
@@ -371,6 +376,7 @@ class Downstream(Patience, asyncio.Protocol):
         self.exchange = None
         self._waiting_for_body = False
         if self._held:
+            close = close or bool(self._held & _HOLD_OFFER)
             self._hold(_HOLD_UPSTREAM, False)
         if close:
             self._close(linger=unread or bool(self._buffer))
@@ -413,7 +419,7 @@ class Downstream(Patience, asyncio.Protocol):
         if self._ends_answer:
             self._reset_at_end(False)
         if self._held:
-            self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD, False)
+            self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD | _HOLD_OFFER, False)
         if linger and not self._no_more and not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
             self.arm(monotonic() + limits.linger_s)

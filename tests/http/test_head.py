@@ -176,6 +176,29 @@ def test_what_may_be_switched_to(lines: tuple[str, ...], offered: bytes) -> None
 
 
 @pytest.mark.parametrize(
+    ("lines", "close", "offers_h2c"),
+    [
+        (("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"), False, True),
+        (("Connection: Upgrade", "Upgrade: H2C", "Content-Length: 1"), False, True),
+        (("Connection: close, Upgrade", "Upgrade: h2c"), True, True),
+        (("Upgrade: h2c",), False, False),
+        (("Connection: Upgrade", "Upgrade: h2c, h2c"), True, False),
+        (("Connection: Upgrade", "Upgrade: websocket, h2c"), True, False),
+        (("Connection: Upgrade", "Upgrade: h2c/1"), True, False),
+        (("Connection: Upgrade", "Upgrade: h2"), True, False),
+        (("Connection: Upgrade", "Upgrade: websocket"), False, False),
+    ],
+)
+def test_h2c_alone_does_not_end_the_connection(lines: tuple[str, ...], close: bool, offers_h2c: bool) -> None:
+    fields = read(*lines)
+    assert (fields.close, fields.offers_h2c, fields.upgrade == b"websocket") == (
+        close,
+        offers_h2c,
+        lines[-1] == "Upgrade: websocket",
+    )
+
+
+@pytest.mark.parametrize(
     ("lines", "request_id"),
     [
         (("X-Request-ID: 0af-._:/+=@Z",), b"0af-._:/+=@Z"),

@@ -82,7 +82,6 @@ CASES = {
         f"GET / HTTP/1.1\r\n{H}Connection: upgrade\r\nUpgrade: x\r\n\r\n{GET}", "GET /", closes=True,
         source="bytes after an upgrade request may be in another protocol",
     ),
-    "h2c": good(f"GET / HTTP/1.1\r\n{H}Connection: upgrade\r\nUpgrade: h2c\r\n\r\n{GET}", "GET /", closes=True),
     # Own answers
     "unknown host": Case(b"GET / HTTP/1.1\r\nHost: b.example\r\n\r\n", (404,), (), False, ""),
     "own and proxied": Case(

@@ -54,14 +54,14 @@ async def _check_alone(wires: Wires, case: Case) -> None:
 async def _check_joined(wires: Wires, case: Case) -> None:
     if isinstance(case.expect, Unfinished):
         return  # what follows belongs to it
-    check(case, await wires.run([case.raw + FOLLOWER]), joined=True)
+    check(case, await wires.run([case.raw + FOLLOWER]), joined=True, ahead=True)
     check(case, await wires.run([case.raw, FOLLOWER]), joined=True)
     for pieces in splits(case.raw, more=FOLLOWER):
-        check(case, await wires.run(pieces), joined=True)
+        check(case, await wires.run(pieces), joined=True, ahead=True)
 
 
-def check(case: Case, outcome: Outcome, *, joined: bool) -> None:
-    """What came of a run must be what the case says."""
+def check(case: Case, outcome: Outcome, *, joined: bool, ahead: bool = False) -> None:
+    """What came of a run must be what the case says. ``ahead``: what is joined to it came before its answer."""
     expect = case.expect
     wants: tuple[Want, ...] = ()
     if isinstance(expect, Unfinished):
@@ -70,10 +70,11 @@ def check(case: Case, outcome: Outcome, *, joined: bool) -> None:
         assert not outcome.seen
         return
     if isinstance(expect, Passed):
-        follows = joined and expect.keeps
+        keeps = expect.keeps and not (expect.waits and ahead)
+        follows = joined and keeps
         wants = (*expect.wants, _INNOCENT) if follows else expect.wants
         statuses = [200] * len(wants) + [expect.then] * bool(expect.then)
-        ends = not expect.keeps
+        ends = not keeps
         assert not outcome.cut
     else:
         statuses, ends = [expect.status], True

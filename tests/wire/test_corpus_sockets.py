@@ -75,7 +75,7 @@ def _check(case: Case, received: bytes, got: dict[str, list[tuple[bytes, bytes, 
     statuses: list[int] = []
     if isinstance(case.expect, Passed):
         wants = case.expect.wants
-        if case.expect.keeps:
+        if case.expect.keeps and not case.expect.waits:
             wants += (Want(target=b"/innocent"),)
         statuses = [200] * len(wants) + [case.expect.then] * bool(case.expect.then)
     elif isinstance(case.expect, Refused):

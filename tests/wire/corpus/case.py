@@ -1,11 +1,18 @@
 """What a request case is, and short ways to write one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 HOST = b"Host: a.example"
+_H2C = re.compile(rb"upgrade:[^\n]*h2c", re.IGNORECASE)
 FOLLOWER = b"GET /innocent HTTP/1.1\r\nHost: a.example\r\n\r\n"
 """Joined to every case: a request of its own that must never become part of another, nor follow a refused one."""
+
+
+def may_offer_h2c(raw: bytes) -> bool:
+    """Whether how it goes on after ``raw`` may depend on what is read in one go: see ``requests_upgrade``."""
+    return _H2C.search(raw) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +46,14 @@ class Refused:
 class Passed:
     """Forwarded as ``wants``, in order. ``then``: the status of a refusal after them.
 
-    ``keeps``: the connection can go on. Without, nothing that follows is read as a request.
+    ``keeps``: the connection can go on. Without, nothing that follows is read as a request. ``waits``: it goes on only
+    when nothing follows before the answer.
     """
 
     wants: tuple[Want, ...]
     keeps: bool = True
     then: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,10 @@ def refused(name: str, raw: bytes, reason: str, source: str, *, status: int = 40
     return Case(name, raw, Refused(status, in_body), reason, source)
 
 
-def passed(name: str, raw: bytes, reason: str, source: str, want: Want, *, keeps: bool = True) -> Case:
-    return Case(name, raw, Passed((want,), keeps), reason, source)
+def passed(
+    name: str, raw: bytes, reason: str, source: str, want: Want, *, keeps: bool = True, waits: bool = False
+) -> Case:
+    return Case(name, raw, Passed((want,), keeps, waits=waits), reason, source)
 
 
 def series(name: str, raw: bytes, reason: str, source: str, wants: Sequence[Want], *, then: int = 0) -> Case:

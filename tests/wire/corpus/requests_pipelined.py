@@ -90,23 +90,6 @@ CASES: tuple[Case, ...] = (
         Want(has=(b"upgrade: websocket",)),
         keeps=False,
     ),
-    passed(
-        "h2c, then the preface of HTTP/2",
-        request(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMA")
-        + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "bytes behind an offer may be in another protocol",
-        "h2c smuggling (Miller 2020)",
-        Want(lacks=(b"upgrade", b"http2-settings")),
-        keeps=False,
-    ),
-    passed(
-        "h2c, then a request",
-        request(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMA") + _HIDDEN,
-        "bytes behind an offer may be in another protocol",
-        "h2c smuggling (Miller 2020)",
-        Want(lacks=(b"upgrade", b"http2-settings")),
-        keeps=False,
-    ),
     series(
         "request, then a bad one",
         _FIRST + request(b"X : y"),
