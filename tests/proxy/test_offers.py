@@ -1,4 +1,4 @@
-"""h2c is offered by clients that would speak HTTP/1.1 all the same: the connection goes on if they waited to be told."""
+"""h2c is offered by clients that would do with HTTP/1.1: the connection goes on if they waited to be told."""
 
 import pytest
 
