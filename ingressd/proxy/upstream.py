@@ -301,13 +301,19 @@ class UpstreamConnection(asyncio.Protocol):
             if not data:
                 return
         self._begin_body(minor, status, fields)
-        sink.on_response_head(status, reason, fields, self._framing)
-        if self._framing == NO_BODY:
-            self._end(data, sink)
-        else:
-            self._step = _BODY
-            if data or (self._framing == LENGTH and not self._left):
-                self._read_body(data, sink)
+        framing = self._framing
+        if data and (framing == NO_BODY or (framing == LENGTH and len(data) > self._left)):
+            raise _excess()
+        sink.on_response_head(status, reason, fields, framing)
+        if framing == NO_BODY:
+            self._end(b"", sink)
+            return
+        self._step = _BODY
+        if framing == CHUNKED:
+            if data:
+                self._read_chunks(data, sink, with_head=True)
+        elif data or (framing == LENGTH and not self._left):
+            self._read_body(data, sink)
 
     def _begin_body(self, minor: int, status: int, fields: ResponseFields) -> None:
         """RFC 9112 §6.3, steps 1-2, 4-8 (3 was refused with the fields)."""
@@ -348,13 +354,15 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._read_chunks(data, sink)
 
-    def _read_chunks(self, data: bytes, sink: ResponseSink) -> None:
+    def _read_chunks(self, data: bytes, sink: ResponseSink, *, with_head: bool = False) -> None:
         chunks = self._chunks
         assert chunks is not None  # noqa: S101 - _begin_body made it
         try:
             payload = chunks.feed(data)
         except FramingError as error:
             raise UpstreamError("bad_response_chunks", str(error)) from None
+        if with_head and chunks.done and chunks.rest:
+            raise _excess()
         if payload:
             sink.on_response_body(payload[0] if len(payload) == 1 else b"".join(payload))
         if chunks.done:
@@ -363,7 +371,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _end(self, extra: bytes, sink: ResponseSink, trailers: bytes = b"") -> None:
         if extra:
-            # More than was announced: the client gets what was, and nobody gets the rest.
+            # More than was announced, when the head is out: the client gets what was, and nobody gets the rest.
             self.reusable = False
         self._step = _IDLE
         sink.on_response_end(trailers)
@@ -378,6 +386,11 @@ class UpstreamConnection(asyncio.Protocol):
         sink.on_switched(reason, fields)
         if data and self.sink is not None:
             self.sink.on_upstream_data(data)
+
+
+def _excess() -> UpstreamError:
+    """What an endpoint says behind its message in the read that brought the head: who is so wrong is not believed."""
+    return UpstreamError("excess_response_body", "more bytes than the response has")
 
 
 async def open_connection(gateway: Gateway, endpoint: LiveEndpoint, timeout_s: float) -> UpstreamConnection:

@@ -1,8 +1,12 @@
 """What an endpoint may answer, and what the client gets. Run whole, cut at every byte, and byte by byte."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ingressd.proxy.limits import Limits
+from tests.support.reads import end_of_read_with_head
 
 LIMITS = Limits(response_header_bytes=400, header_fields=10, interim_responses=3, attempts=3)
 
@@ -12,6 +16,7 @@ class Case:
     """``status`` and ``body`` the client gets; ``reused``: the endpoint's connection serves another request.
 
     ``ends``: the endpoint closes after what it sent. ``complete`` is False when the client must see a cut message.
+    ``excess``: the last of ``sent``, which is more than the message has.
     """
 
     sent: bytes
@@ -21,6 +26,13 @@ class Case:
     ends: bool = False
     complete: bool = True
     method: bytes = b"GET"
+    excess: bytes = b""
+
+    def in_pieces(self, pieces: Sequence[bytes]) -> Case:
+        """Excess in the read that brings the head is answered with 502; later it is too late for that."""
+        if self.excess and end_of_read_with_head(self.sent, pieces) > len(self.sent) - len(self.excess):
+            return replace(self, status=502, body=b"" if self.method == b"HEAD" else b"502 Bad Gateway\n")
+        return self
 
 
 def bad(sent: bytes, *, ends: bool = False) -> Case:
@@ -54,15 +66,21 @@ CASES = {
     "204": Case(b"HTTP/1.1 204 No Content\r\n\r\n", status=204),
     "204 with a length": Case(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", status=204),
     "204 with a wrong body": Case(
-        b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", status=204, reused=False
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", status=204, reused=False, excess=b"ok"
     ),
     "304": Case(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 700\r\nETag: x\r\n\r\n", status=304),
-    "304 with a wrong body": Case(b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\nok", status=304, reused=False),
+    "304 with a wrong body": Case(
+        b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\nok", status=304, reused=False, excess=b"ok"
+    ),
     "HEAD": Case(OK + b"Content-Length: 700\r\n\r\n", method=b"HEAD"),
     "HEAD, chunked": Case(CHUNKED, method=b"HEAD"),
-    "HEAD with a wrong body": Case(OK + b"Content-Length: 2\r\n\r\nok", method=b"HEAD", reused=False),
-    "more than announced": Case(OK + b"Content-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n", body=b"ok", reused=False),
-    "more than the last chunk": Case(CHUNKED + b"0\r\n\r\nx", reused=False),
+    "HEAD with a wrong body": Case(
+        OK + b"Content-Length: 2\r\n\r\nok", method=b"HEAD", reused=False, excess=b"ok"
+    ),
+    "more than announced": Case(
+        OK + b"Content-Length: 2\r\n\r\nok" + OK, body=b"ok", reused=False, excess=OK
+    ),
+    "more than the last chunk": Case(CHUNKED + b"0\r\n\r\nx", reused=False, excess=b"x"),
     "interim": Case(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
                     + OK + b"Content-Length: 2\r\n\r\nok", body=b"ok"),
     "100 unasked": Case(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nok", body=b"ok"),

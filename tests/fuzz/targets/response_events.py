@@ -18,7 +18,8 @@ from tests.support.memory import AtOnce
 
 _REASONS = {
     "ambiguous_response_framing", "bad_response_chunks", "bad_response_fields", "bad_status_line", "closed_in_response",
-    "closed_before_response", "closed_in_head", "response_header_too_large", "too_many_interim_responses", "unexpected_upgrade",
+    "closed_before_response", "closed_in_head", "excess_response_body", "response_header_too_large",
+    "too_many_interim_responses", "unexpected_upgrade",
 }  # fmt: skip
 
 
@@ -124,6 +125,11 @@ class EventConnection:
         failed = bool(self.of("failed"))
         payload = b"" if failed else self.payload()
         return self.of("interim"), self.of("head"), payload, self.of("end"), self.payload("raw"), failed
+
+    @property
+    def is_excessive(self) -> bool:
+        """More than the message came in the read that brought its head."""
+        return ("failed", "excess_response_body") in self.events
 
     def check_order(self, asked: Asked) -> None:
         kinds = [event[0] for event in self.events]

@@ -14,7 +14,9 @@ GET = request()
 class Clean:
     """The client gets exactly this. ``has`` are field lines, ``lacks`` names; ``interim`` 1xx before it.
 
-    ``reusable``: the endpoint's connection may serve another request; ``keeps``: so may the client's.
+    ``reusable``: the endpoint's connection may serve another request; ``keeps``: so may the client's. ``excess``: the
+    end of what the endpoint says, which is more than the message has: 502 when it comes in the read that brings the
+    final head, since nothing of the answer went to the client by then.
     """
 
     status: int = 200
@@ -25,6 +27,7 @@ class Clean:
     lacks: tuple[bytes, ...] = ()
     interim: tuple[int, ...] = ()
     trailers: tuple[bytes, ...] = ()
+    excess: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,14 +80,14 @@ CASES: tuple[Case, ...] = (
     Case(
         "more than the last chunk",
         _chunked(_CODED + b"x"),
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=b"x"),
         "the rest is nobody's",
         "RFC 9112 §9.2",
     ),
     Case(
         "another response behind",
         _chunked(_CODED) * 2,
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=_chunked(_CODED)),
         "the rest is nobody's",
         _DOYHENARD,
     ),

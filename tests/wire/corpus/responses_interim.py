@@ -40,14 +40,14 @@ CASES: tuple[Case, ...] = (
     Case(
         "after the last",
         _LAST + _HINT,
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=_HINT),
         "at the wrong time: nobody's",
         "RFC 9110 §15.2; CVE-2023-45802 family",
     ),
     Case(
         "100 after the last",
         _LAST + _CONTINUE,
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=_CONTINUE),
         "at the wrong time: nobody's",
         "RFC 9110 §15.2; HTTP/1.1 must die (Kettle 2025)",
     ),

@@ -6,7 +6,7 @@ from tests.wire.corpus.response_case import OK, Case, Clean, cut, failed, respon
 _BOTH = "two framings: where it ends depends on the reader"
 _PLAIN = "only digits are a length"
 _HEAD = request(first=b"HEAD /x HTTP/1.1")
-_EXTRA = "more than the message has: the client gets the message, nobody gets the rest"
+_EXTRA = "more than the message has: 502 while there is time for it, else the message alone; nobody gets the rest"
 _NEVER = "never has a body, whatever its fields say"
 _DOYHENARD = "HTTP response smuggling (Doyhenard 2021)"
 
@@ -48,21 +48,21 @@ CASES: tuple[Case, ...] = (
     Case(
         "longer than announced",
         response(b"Content-Length: 5", body=b"hello, world"),
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=b", world"),
         _EXTRA,
         "RFC 9112 §6.3; " + _DOYHENARD,
     ),
     Case(
         "a CRLF too many",
         response(b"Content-Length: 5", body=b"hello\r\n"),
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=b"\r\n"),
         _EXTRA,
         "RFC 9112 §6.3",
     ),
     Case(
         "two answers",
         response(b"Content-Length: 5", body=b"hello") * 2,
-        Clean(body=b"hello", reusable=False),
+        Clean(body=b"hello", reusable=False, excess=response(b"Content-Length: 5", body=b"hello")),
         _EXTRA,
         "RFC 9112 §9.2; desync of responses (Kettle 2021)",
     ),
@@ -145,13 +145,13 @@ CASES: tuple[Case, ...] = (
     _bare(
         "204 with a body",
         response(b"Content-Length: 5", status=_204, body=b"hello"),
-        Clean(204, reusable=False, lacks=(b"content-length",)),
+        Clean(204, reusable=False, excess=b"hello", lacks=(b"content-length",)),
         source="RFC 9112 §6.3 item 1; " + _DOYHENARD,
     ),
     _bare(
         "204 with chunks",
         response(b"Transfer-Encoding: chunked", status=_204, body=b"5\r\nhello\r\n0\r\n\r\n"),
-        Clean(204, reusable=False, lacks=(b"transfer-encoding",)),
+        Clean(204, reusable=False, excess=b"5\r\nhello\r\n0\r\n\r\n", lacks=(b"transfer-encoding",)),
     ),
     _bare(
         "304 with the length it would have",
@@ -163,13 +163,13 @@ CASES: tuple[Case, ...] = (
     _bare(
         "304 with a body",
         response(b"Content-Length: 5", status=_304, body=b"hello"),
-        Clean(304, reusable=False),
+        Clean(304, reusable=False, excess=b"hello"),
         source="RFC 9112 §6.3 item 1; " + _DOYHENARD,
     ),
     _bare(
         "304 with chunks",
         response(b"Transfer-Encoding: chunked", status=_304, body=b"0\r\n\r\n"),
-        Clean(304, reusable=False, lacks=(b"transfer-encoding",)),
+        Clean(304, reusable=False, excess=b"0\r\n\r\n", lacks=(b"transfer-encoding",)),
     ),
     _bare(
         "HEAD with the length it would have",
@@ -182,21 +182,21 @@ CASES: tuple[Case, ...] = (
     _bare(
         "HEAD with a body",
         response(b"Content-Length: 5", body=b"hello"),
-        Clean(reusable=False),
+        Clean(reusable=False, excess=b"hello"),
         source="RFC 9112 §6.3 item 1; " + _DOYHENARD,
         asked=_HEAD,
     ),
     _bare(
         "HEAD with a body that is a response",
         response(b"Content-Length: 38", body=OK + b"Content-Length: 6\r\n\r\nstolen"),
-        Clean(reusable=False),
+        Clean(reusable=False, excess=OK + b"Content-Length: 6\r\n\r\nstolen"),
         source=_DOYHENARD,
         asked=_HEAD,
     ),
     _bare(
         "HEAD with chunks",
         response(b"Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\n\r\n"),
-        Clean(reusable=False),
+        Clean(reusable=False, excess=b"5\r\nhello\r\n0\r\n\r\n"),
         asked=_HEAD,
     ),
     _bare("HEAD of chunks", response(b"Transfer-Encoding: chunked"), Clean(), "no body follows", asked=_HEAD),

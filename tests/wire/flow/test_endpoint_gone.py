@@ -172,15 +172,20 @@ async def test_idle_connections_that_close_are_not_used() -> None:
 
 
 async def test_unsolicited_data_on_an_idle_connection() -> None:
+    idle = asyncio.Event()
+
     async def talkative(seen: Seen) -> None:
         await seen.head()
         await seen.say(OK)
+        await idle.wait()
         await seen.say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
         assert await seen.head() == b""
 
     async with gateway_and_client(talkative) as (gateway, client):
         for _ in range(3):
+            idle.clear()
             assert (await client.ask(GET)).body == b"ok"
+            idle.set()
             while gateway.gateway.pool.idle:
                 await asyncio.sleep(0)
 
