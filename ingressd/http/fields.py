@@ -22,6 +22,7 @@ class FieldKind(IntEnum):
     LOGGED_REFERER = 12
     DATE = 13  # passed on, and its absence matters in a response
     TRAILER = 14
+    CLAIMED = 15  # what a client says about where a request came from: kept for whoever trusts it, never passed on
 
 
 _SPECIAL: dict[bytes, FieldKind] = {
@@ -48,7 +49,8 @@ _SPECIAL: dict[bytes, FieldKind] = {
     b"proxy": FieldKind.DROPPED,
 }
 
-# What a client says about where a request came from is not believed; we write these ourselves (or nobody does).
+# What a client says about where a request came from is not passed on; we write these ourselves (or nobody does), from
+# what it said only when somebody trusts it: policy/forwarded.
 # X-Rewrite-URL and X-Original-URL replace the path for some upstreams, past every route (CVE-2018-14773).
 _CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x-real-ip|x-rewrite-url|x-scheme")
 # nginx drops names outside this set too: with "_" and "." a CGI-style upstream cannot tell X-Real-IP from X_Real_IP.
@@ -74,8 +76,10 @@ def response_kind(name: bytes) -> FieldKind:
 
 def _classify_request(name: bytes) -> FieldKind:
     lower = name.lower()
-    if _CLAIMED_BY_CLIENT.fullmatch(lower) or not _UNMISTAKABLE_NAME.fullmatch(lower):
+    if not _UNMISTAKABLE_NAME.fullmatch(lower):
         return FieldKind.DROPPED
+    if _CLAIMED_BY_CLIENT.fullmatch(lower):
+        return FieldKind.CLAIMED
     if lower == b"trailer":  # announces what does not pass: see proxy/request_body
         return FieldKind.DROPPED
     return _SPECIAL.get(lower, FieldKind.END_TO_END)

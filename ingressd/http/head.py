@@ -34,6 +34,7 @@ class RequestFields:
         "accept",
         "agent",
         "chunked",
+        "claimed",
         "close",
         "content_length",
         "expects_continue",
@@ -52,6 +53,7 @@ class RequestFields:
         self.host = ""
         self.host_field: bytes | None = None
         self.onward = b""
+        self.claimed = b""  # lines that say where the request came from (X-Forwarded-*): not passed on
         self.content_length = -1  # bytes; -1: not said
         self.chunked = False
         self.close = False
@@ -96,7 +98,7 @@ class RequestHead:
 _DROPPED, _HOST, _CONNECTION, _ACCEPT = FieldKind.DROPPED, FieldKind.HOST, FieldKind.CONNECTION, FieldKind.ACCEPT
 _AGENT, _REFERER, _REQUEST_ID = FieldKind.LOGGED_AGENT, FieldKind.LOGGED_REFERER, FieldKind.REQUEST_ID
 _CONTENT_LENGTH, _TRANSFER_ENCODING = FieldKind.CONTENT_LENGTH, FieldKind.TRANSFER_ENCODING
-_EXPECT, _UPGRADE, _TE = FieldKind.EXPECT, FieldKind.UPGRADE, FieldKind.TE
+_EXPECT, _UPGRADE, _TE, _CLAIMED = FieldKind.EXPECT, FieldKind.UPGRADE, FieldKind.TE, FieldKind.CLAIMED
 _parser = FieldParser(httptools.HttpRequestParser, b"GET / HTTP/1.1\r\n")
 _remembered: dict[bytes, RequestFields] = {}
 
@@ -193,6 +195,9 @@ def _judge_field(
         fields.upgrade = fields.upgrade + b", " + value if fields.upgrade else value
     elif kind is _TE:
         fields.te_trailers = fields.te_trailers or b"trailers" in list_items(value)
+    elif kind is _CLAIMED:
+        # Whatever Connection names: a client must not be able to erase what a proxy in front of us added.
+        fields.claimed += b"%b: %b\r\n" % (name, value)
     elif kind is _REQUEST_ID:
         # Several of them are several opinions: joined like this they are as malformed as none.
         fields.request_id = fields.request_id + b"," + value if fields.request_id else value

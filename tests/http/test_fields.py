@@ -7,7 +7,8 @@ from ingressd.http.fields import FieldKind, may_be_trailer, request_kind, respon
 
 
 def test_kinds_differ_by_direction() -> None:
-    assert request_kind(b"X-Forwarded-For") is FieldKind.DROPPED
+    assert request_kind(b"X-Forwarded-For") is FieldKind.CLAIMED
+    assert request_kind(b"X_Forwarded_For") is FieldKind.DROPPED
     assert response_kind(b"X-Forwarded-For") is FieldKind.END_TO_END
     assert request_kind(b"TRAILER") is FieldKind.DROPPED
     assert response_kind(b"TRAILER") is FieldKind.TRAILER

@@ -236,6 +236,12 @@ def test_fields_that_do_not_pass(line: str) -> None:
     assert read(line).onward == b""
 
 
+def test_what_a_client_claims_is_kept_apart_whatever_connection_names() -> None:
+    fields = read("X-Forwarded-For: 192.0.2.1", "X-A: b", "Connection: x-forwarded-for, x-a", "x-scheme:  https ")
+    assert (fields.claimed, fields.onward) == (b"X-Forwarded-For: 192.0.2.1\r\nx-scheme: https\r\n", b"")
+    assert read("X-A: b", "X_Real_IP: 192.0.2.1", "Proxy: x").claimed == b""
+
+
 PASSED = [
     "Cookie: a=b",
     "Authorization: Basic x",
