@@ -18,7 +18,7 @@ from ingressd.policy.affinity import (
 )
 from ingressd.policy.ask import Ask
 from ingressd.policy.hashing import Ring
-from tests.policy.asks import ask
+from tests.policy.heads import asked
 
 ENDPOINTS = ["10.0.0.1:80", "10.0.0.2:80", "[fd00::3]:80"]
 NOW = 1795233600.0  # Sat, 21 Nov 2026 04:00:00 GMT
@@ -44,14 +44,14 @@ def pick(
 
 def attributes(request: Ask | None = None, **settings: Any) -> str:
     """What follows the value."""
-    line = pick(request or ask(), balanced(), **settings)[1]
+    line = pick(request or asked(), balanced(), **settings)[1]
     assert line.startswith("Set-Cookie: INGRESSCOOKIE=")
     assert line.endswith("\r\n")
     return line.partition(f"|{ID}")[2].rstrip()
 
 
 def cookie(value: str, name: str = "INGRESSCOOKIE") -> Ask:
-    return ask("/", f"Cookie: first=1; {name}={value}; last=2")
+    return asked("/", f"Cookie: first=1; {name}={value}; last=2")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_attributes(settings: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize("secure", [True, False])
 def test_over_tls_the_cookie_is_secure_whatever_the_settings(secure: bool) -> None:
-    assert attributes(ask(is_tls=True), secure=secure) == "; Path=/; Secure; HttpOnly"
+    assert attributes(asked(is_tls=True), secure=secure) == "; Path=/; Secure; HttpOnly"
 
 
 SAFARI_ON_MOJAVE = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/605.1.15 Version/12.1.2 Safari/605.1.15"
@@ -106,7 +106,7 @@ SAFARI_ON_MOJAVE = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/
     ],
 )
 def test_samesite_none_is_left_out_for_browsers_that_misread_it(agent: str, compatible: bool) -> None:
-    request = ask("/", f"User-Agent: {agent}")
+    request = asked("/", f"User-Agent: {agent}")
     left = attributes(request, samesite="None", conditional_samesite_none=True)
     assert ("SameSite=None" in left) is compatible
     assert "SameSite=None" in attributes(request, samesite="None")
@@ -116,7 +116,7 @@ def test_samesite_none_is_left_out_for_browsers_that_misread_it(agent: str, comp
 @pytest.mark.parametrize("endpoints", [balanced(), persistent()], ids=["balanced", "persistent"])
 @pytest.mark.parametrize("bits", [0, 1, 2, 2**128 - 1])
 def test_a_cookie_leads_to_where_it_was_given(endpoints: Keyed[str], bits: int) -> None:
-    endpoint, line = pick(ask(), endpoints, bits=bits)
+    endpoint, line = pick(asked(), endpoints, bits=bits)
     value = line.partition("=")[2].partition(";")[0]
     assert value.endswith("|" + ID)
     assert pick(cookie(value), endpoints, bits=bits + 1) == (endpoint, "")
@@ -137,25 +137,25 @@ def test_an_unknown_key_is_a_new_pick_in_persistent_mode_only() -> None:
 
 
 def test_clients_are_spread() -> None:
-    assert {pick(ask(), persistent(), bits=bits)[0] for bits in range(3)} == set(ENDPOINTS)
-    assert {pick(ask(), balanced(), bits=bits)[0] for bits in range(30)} == set(ENDPOINTS)
+    assert {pick(asked(), persistent(), bits=bits)[0] for bits in range(3)} == set(ENDPOINTS)
+    assert {pick(asked(), balanced(), bits=bits)[0] for bits in range(30)} == set(ENDPOINTS)
 
 
 @pytest.mark.parametrize("endpoints", [balanced(), persistent()], ids=["balanced", "persistent"])
 def test_after_a_failure(endpoints: Keyed[str]) -> None:
-    first, line = pick(ask(), endpoints)
+    first, line = pick(asked(), endpoints)
     sent = cookie(line.partition("=")[2].partition(";")[0])
     assert pick(sent, endpoints, first) == (first, "")
     second, line = pick(sent, endpoints, first, change_on_failure=True)
     assert second != first
     assert pick(cookie(line.partition("=")[2].partition(";")[0]), endpoints)[0] == second
     # and who has no cookie yet is sent elsewhere in any case
-    assert pick(ask(), endpoints, first)[0] != first
-    assert pick(ask(), endpoints, *ENDPOINTS)[0] in ENDPOINTS
+    assert pick(asked(), endpoints, first)[0] != first
+    assert pick(asked(), endpoints, *ENDPOINTS)[0] in ENDPOINTS
 
 
 def test_an_endpoint_that_is_gone_takes_its_key_with_it() -> None:
-    gone, line = pick(ask(), persistent(), bits=0)
+    gone, line = pick(asked(), persistent(), bits=0)
     sent = cookie(line.partition("=")[2].partition(";")[0])
     endpoint, line = pick(sent, persistent([one for one in ENDPOINTS if one != gone]))
     assert endpoint != gone
@@ -164,13 +164,13 @@ def test_an_endpoint_that_is_gone_takes_its_key_with_it() -> None:
 
 def test_nobody_there() -> None:
     sticky = Sticky(Affinity(NAME))
-    assert choose(sticky, ask(), balanced([]), (), 1, NOW) is None
-    assert choose(sticky, ask(), persistent([]), (), 1, NOW) is None
+    assert choose(sticky, asked(), balanced([]), (), 1, NOW) is None
+    assert choose(sticky, asked(), persistent([]), (), 1, NOW) is None
     assert choose(sticky, cookie("key"), balanced([]), (), 1, NOW) is None
 
 
 def test_a_route_may_follow_cookies_and_give_out_none() -> None:
-    assert pick(ask(), balanced(), issues=False)[1] == ""
+    assert pick(asked(), balanced(), issues=False)[1] == ""
 
 
 @pytest.mark.parametrize(
