@@ -139,8 +139,10 @@ class Forwarding(Exchange):
         self._tried.append(endpoint)
         self.endpoint = endpoint
         self.upstream_started = now
-        # What closed one idle connection may have closed them all: a second attempt gets a new one.
-        connection = self.gateway.pool.lease(endpoint, fresh=self.attempts > 1)
+        # What closed one idle connection may have closed them all: a second attempt gets a new one. So does what must
+        # not be sent twice, when an idle connection could be about to end: see ``proxy/unheard`` for what is certain.
+        fresh = self.attempts > 1 or not (self.idempotent or endpoint.keeps_connections(now))
+        connection = self.gateway.pool.lease(endpoint, fresh=fresh)
         if connection is not None:
             self._send(connection)
             return

@@ -63,6 +63,7 @@ class UpstreamConnection(asyncio.Protocol):
         "fresh",
         "read_s",
         "requests",
+        "rested_at",
         "reusable",
         "send_s",
         "sink",
@@ -93,6 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.wake_at = NEVER
         self.read_s = self.send_s = 60.0
         self.requests = 0
+        self.rested_at = 0.0  # monotonic seconds
         self.fresh = True  # no byte of a response to the request under way was read
         self.reusable = True
         self.closed = False
@@ -153,7 +155,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.sink = None
         self._step = _IDLE
         self.hold_reading(False)
-        self.arm(monotonic() + self._gateway.limits.upstream_idle_s)
+        self.rested_at = now = monotonic()
+        self.arm(now + self._gateway.limits.upstream_idle_s)
 
     def close(self) -> None:
         """Close at once, without further notice to the sink."""
@@ -203,6 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.reusable = False
         sink = self.sink
         if sink is None:
+            self.endpoint.on_kept_closed(self.rested_at, monotonic())
             self._gateway.pool.forget(self.endpoint, self)
             return None
         if self._step == _RAW:
@@ -230,7 +234,10 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.fresh:
             in_first_head = self._step == _HEAD and not self._interim
             return UpstreamError("closed_in_head" if in_first_head else "closed_in_response", detail)
-        reason = "stale_connection" if self.requests > 1 else "closed_before_response"
+        reason = "closed_before_response"
+        if self.requests > 1:
+            reason = "stale_connection"
+            self.endpoint.on_kept_closed(self.rested_at, monotonic())
         return UpstreamError(reason, detail, unheard=self._is_unheard(exc))
 
     def _is_unheard(self, exc: Exception | None) -> bool:
