@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.faults.shop import IMPATIENT, Shop, write_class
 from tests.support.daemon import Daemon
 
 UPSTREAM_TIMEOUT_S = 0.8
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "0"))
+"""How long an outage lasts at least; without it, as long as what happens in it takes. `make soak` sets it."""
 
 
 @pytest.fixture

@@ -82,8 +82,11 @@ class Origin:
 
 
 @asynccontextmanager
-async def origin(script: Script = polite) -> AsyncIterator[Origin]:
-    """Run an origin on a free loopback port; each connection is served by ``script`` and then closed."""
+async def origin(script: Script = polite, *, port: int = 0) -> AsyncIterator[Origin]:
+    """Run an origin on a free loopback port, or on the one that another had.
+
+    Each connection is served by ``script`` and then closed.
+    """
     running: set[asyncio.Task[None]] = set()
     opened: list[Origin] = []
 
@@ -101,7 +104,7 @@ async def origin(script: Script = polite) -> AsyncIterator[Origin]:
             running.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, limit=1 << 22)
+    server = await asyncio.start_server(on_connection, "127.0.0.1", port, limit=1 << 22)
     opened.append(Origin(server.sockets[0].getsockname()[1]))
     try:
         yield opened[0]
