@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from email.utils import formatdate
 from random import Random
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.admission import Admission
@@ -18,9 +18,18 @@ from ingressd.proxy.timers import TimerWheel
 from ingressd.telemetry.access_log import AccessLog
 from ingressd.telemetry.metrics import WorkerStats
 
-if TYPE_CHECKING:
-    from ingressd.proxy.downstream import Downstream
-    from ingressd.proxy.tls_transport import TlsTransport
+
+class Abortable(Protocol):
+    """What can be cut."""
+
+    def abort(self) -> None: ...
+
+
+class ClientConnection(Abortable, Protocol):
+    """A client's connection, whatever it speaks."""
+
+    def close_when_idle(self) -> None: ...
+
 
 DRAIN_IDLE_S = 1.0
 """A client's next request may be under way while we close: only who has sent nothing for so long is closed idle."""
@@ -70,8 +79,8 @@ class Gateway:
         self.admission = Admission(limits.connections, limits.connections_per_client)
         self.retries = RetryBudget()
         self.wheel = TimerWheel(monotonic())
-        self.connections: set[Downstream] = set()
-        self.handshakes: set[TlsTransport] = set()
+        self.connections: set[ClientConnection] = set()
+        self.handshakes: set[Abortable] = set()
         self.active = 0  # exchanges under way
         self.draining = False
         self.date = b""

@@ -26,7 +26,7 @@ from ingressd.proxy.timers import NEVER
 from ingressd.proxy.tls_sending import CLOSING, HANDSHAKE, LOST, OPEN, RECORD, SLICE, WAITING, Buffer, TlsSending
 from ingressd.tls.failure import failure_reason
 
-_HANDSHAKE_RECORD = 0x16  # first byte of a ClientHello
+HANDSHAKE_RECORD = 0x16  # first byte of a ClientHello
 
 
 class TlsOwner(Protocol):
@@ -176,7 +176,7 @@ class TlsTransport(TlsSending, asyncio.Protocol):
 
     def _receive_handshake(self, data: Buffer) -> None:
         if self._phase is WAITING:
-            if data[0] != _HANDSHAKE_RECORD:
+            if data[0] != HANDSHAKE_RECORD:
                 self._refuse_plaintext(bytes(data))
                 return
             self._begin_handshake()

@@ -19,7 +19,7 @@ HTTP_1_1 = ("http/1.1",)
 
 # TLS 1.2 suites with forward secrecy and an AEAD; those of TLS 1.3 are all good and stay as OpenSSL has them. The
 # security level is pinned because distributions differ in it, and what `check_pair` accepts must load everywhere.
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
 
 _MFD_NOEXEC_SEAL = 0x8  # Linux 6.3; demanded where sysctl vm.memfd_noexec is 2. Not named by Python's os.
 
@@ -45,7 +45,7 @@ def certificate_context(chain_pem: bytes, key_pem: bytes, alpn: Sequence[str] = 
     """
     context = _context(alpn)
     # OpenSSL reads files only. A memfd is one without a disk: it works for any user and with a read-only root.
-    descriptor = _memory_file(key_pem + b"\n" + chain_pem)
+    descriptor = memory_file(key_pem + b"\n" + chain_pem)
     try:
         # An empty password, because otherwise OpenSSL would ask for one on the terminal.
         context.load_cert_chain(f"/proc/self/fd/{descriptor}", password="")
@@ -57,12 +57,13 @@ def certificate_context(chain_pem: bytes, key_pem: bytes, alpn: Sequence[str] = 
 def _context(alpn: Sequence[str]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(list(alpn))
     return context
 
 
-def _memory_file(content: bytes) -> int:
+def memory_file(content: bytes) -> int:
+    """A file descriptor of a file without a disk, for what OpenSSL reads from files only. To be closed."""
     try:
         descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)
     except OSError:  # EINVAL: a kernel that does not know the flag
