@@ -1,38 +1,92 @@
-"""Give the upstream another path than the client asked for."""
+"""Give the upstream another path than the client asked for, or send the client to another URL."""
 
 import re
 from functools import lru_cache
 
 from msgspec import Struct
 
+from ingressd.policy.ask import Answer, Ask, Plan
+from ingressd.policy.location import location_line
+from ingressd.policy.pattern import PatternError, compile_pattern, path_expression
+
 
 class Rewrite(Struct, frozen=True, gc=False, array_like=True):
     """Replace the whole path by ``target`` when ``pattern`` is found in it; ``$1`` … ``$9`` are its groups.
 
-    The query string is kept. ``pattern`` is a Python regular expression over the normalised path, case-insensitive.
+    The query string is kept. ``pattern`` is that of the route, over the normalised path; it ignores case and may be
+    found anywhere. A target that begins with ``http://`` or ``https://`` is a redirect there. ``forwarded_prefix``,
+    unless "", is sent upstream as ``X-Forwarded-Prefix``, with the same groups.
     """
 
     pattern: str
     target: str
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+    forwarded_prefix: str = ""
 
 
 _GROUP = re.compile(r"\$([1-9])")
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+
+
+class _Text:
+    """A text with references to groups, cut apart once: ``literals`` has one more than ``groups``."""
+
+    __slots__ = ("_groups", "_literals")
+
+    def __init__(self, text: str) -> None:
+        parts = _GROUP.split(text)
+        self._literals = tuple(parts[::2])
+        self._groups = tuple(int(digit) - 1 for digit in parts[1::2])
+
+    def filled(self, groups: tuple[str, ...]) -> str:
+        """A group that is not there, or took no part, is empty."""
+        whole = self._literals[0]
+        for number, literal in zip(self._groups, self._literals[1:], strict=True):
+            whole += groups[number] + literal if number < len(groups) else literal
+        return whole
+
+
+class Rewriter:
+    """A Rewrite, compiled. Raises PatternError."""
+
+    __slots__ = ("_absolute", "_pattern", "_prefix", "_target")
+
+    def __init__(self, rewrite: Rewrite) -> None:
+        self._pattern = compile_pattern(path_expression(rewrite.pattern), ignore_case=True)
+        self._target = _Text(rewrite.target)
+        self._prefix = _Text(rewrite.forwarded_prefix) if rewrite.forwarded_prefix else None
+        self._absolute = rewrite.target.startswith(("http://", "https://"))
+
+    def path(self, path: str) -> str | None:
+        """What the target says for ``path``, the groups as they were found: encoded. None: the pattern is not found."""
+        groups = self._pattern.search(path)
+        return None if groups is None else self._target.filled(groups)
+
+    def apply(self, ask: Ask, plan: Plan) -> Answer | None:
+        """Set ``plan.path``, or answer 302. A pattern that is not found leaves the request alone."""
+        groups = self._pattern.search(ask.path)
+        if groups is None:
+            return None
+        target = self._target.filled(groups)
+        if self._absolute:
+            query = "&" + ask.query[1:] if ask.query and "?" in target else ask.query
+            return Answer(302, "rewrite_redirect", location_line(target + query))
+        plan.path = target
+        if self._prefix is not None:
+            # What was captured is ASCII; what was declared may hold anything, and must not become a line of its own.
+            value = _UNSAFE.sub("", self._prefix.filled(groups))
+            plan.added += b"X-Forwarded-Prefix: " + value.encode("ascii") + b"\r\n"
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _rewriter(rewrite: Rewrite) -> Rewriter:
+    return Rewriter(rewrite)
 
 
 def rewrite_path(rewrite: Rewrite, path: str) -> str:
-    """The path to send upstream. A group that did not take part is empty; no match leaves the path alone."""
-    match = _compiled(rewrite.pattern).search(path)
-    if match is None:
+    """The path to send upstream. No match, or a pattern that cannot be compiled, leaves the path alone."""
+    try:
+        new = _rewriter(rewrite).path(path)
+    except PatternError:
         return path
-    groups = match.groups(default="")
-
-    def value(reference: re.Match[str]) -> str:
-        index = int(reference.group(1)) - 1
-        return groups[index] if index < len(groups) else ""
-
-    return _GROUP.sub(value, rewrite.target)
+    return path if new is None else new

@@ -12,7 +12,8 @@ from msgspec import Struct
 from ingressd.policy.rewrite import Rewrite
 from ingressd.policy.timeouts import Timeouts
 
-MatchKind = Literal["exact", "prefix"]
+MatchKind = Literal["exact", "prefix", "regex"]
+"""``regex``: the path is a pattern, bound to the start and ignoring case, though the rest of its host is plain."""
 
 ANY_HOST = "*"
 """Name of the virtual host of rules without a host."""
@@ -60,12 +61,14 @@ class Route(Struct, frozen=True, gc=False, array_like=True):
 class VirtualHost(Struct, frozen=True, gc=False, array_like=True):
     """Routes of one host: lower case, ``*.`` + parent for one label of wildcard, ``*`` for any host.
 
-    ``fallback`` answers paths that no route matches; None leaves them to the snapshot's.
+    ``fallback`` answers paths that no route matches; None leaves them to the snapshot's. ``regex``: every route's path
+    is a pattern, whatever its kind, and keeps the text that was declared, with a closing slash; see ``match.py``.
     """
 
     name: str
     routes: tuple[Route, ...] = ()
     fallback: Route | None = None
+    regex: bool = False
 
 
 class CertificatePair(Struct, frozen=True, gc=False, array_like=True):

@@ -2,14 +2,99 @@
 
 ``match.py`` says what the answer is. Here a host is two dictionaries: paths that a request may equal, and prefixes,
 tried from the longest to the shortest. Each host has its own index, so that a change of one host builds one host.
+A host with patterns puts something else in the first dictionary's place, so that all others pay nothing for it.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from ingressd.policy.pattern import Pattern, PatternError, PatternSet, location_pattern
+from ingressd.routing.match import as_served, regex_order, sure_beginning
 from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Lookup(Protocol[T_co]):
+    """A dictionary, as far as ``find`` knows."""
+
+    def get(self, path: str, /) -> T_co | None: ...
+
+
+class _Patterns(Generic[T]):
+    """Patterns in the order in which they are asked, with what is bound to each."""
+
+    __slots__ = ("_all", "_bound", "_broken", "_places", "sizes")
+
+    def __init__(self, routes: list[tuple[Route, str]], bind: Callable[[Route], T]) -> None:
+        compiled: list[Pattern] = []
+        self._places: list[int] = []  # of each compiled pattern among all
+        self._broken: list[tuple[int, str]] = []
+        self._bound: list[T] = []
+        self.sizes = [len(route.path) for route, _ in routes]
+        for place, (route, regex) in enumerate(routes):
+            self._bound.append(bind(as_served(route)))
+            try:
+                compiled.append(location_pattern(regex))
+                self._places.append(place)
+            except PatternError:
+                if beginning := sure_beginning(regex):
+                    self._broken.append((place, beginning))
+        self._places.append(-1)  # what PatternSet's -1 for nothing found leads to
+        self._all = PatternSet(compiled)
+
+    def first(self, path: str) -> int:
+        """Place of the first route that matches; -1: none."""
+        place = self._places[self._all.first(path)]
+        if self._broken:
+            lower = path.lower()
+            for one, beginning in self._broken:
+                if (place < 0 or one < place) and lower.startswith(beginning):
+                    return one
+        return place
+
+    def at(self, place: int) -> T:
+        return self._bound[place]
+
+    def get(self, path: str, /) -> T | None:
+        """For a regex host: what is bound to the first route that matches."""
+        place = self.first(path)
+        return None if place < 0 else self._bound[place]
+
+
+class _Mixed(Generic[T]):
+    """A plain host of which some routes are patterns: exact paths, then the longest of prefixes and patterns."""
+
+    __slots__ = ("_exact", "_has_root", "_lengths", "_patterns", "_prefixes")
+
+    def __init__(
+        self, exact: dict[str, T], prefixes: dict[str, T], patterns: _Patterns[T], lengths: tuple[int, ...], root: bool
+    ) -> None:
+        self._exact = exact
+        self._prefixes = prefixes
+        self._patterns = patterns
+        self._lengths = lengths
+        self._has_root = root
+
+    def get(self, path: str, /) -> T | None:
+        """None: the host's prefix ``/``, or its fallback."""
+        found = self._exact.get(path)
+        if found is not None:
+            return found
+        place = self._patterns.first(path)
+        pattern_size = self._patterns.sizes[place] if place >= 0 else 0
+        size = len(path)
+        for length in self._lengths:
+            if length < pattern_size:
+                break
+            if length == size or (length < size and path[length] == "/"):
+                found = self._prefixes.get(path[:length])
+                if found is not None:
+                    return found
+        if place < 0 or (self._has_root and pattern_size <= 1):
+            return None
+        return self._patterns.at(place)
 
 
 class _HostIndex(Generic[T]):
@@ -20,20 +105,39 @@ class _HostIndex(Generic[T]):
     __slots__ = ("equal", "lengths", "otherwise", "prefixes")
 
     def __init__(self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T]) -> None:
-        self.equal: dict[str, T] = {}
+        self.equal: _Lookup[T]
         self.prefixes: dict[str, T] = {}
+        self.lengths: tuple[int, ...] = ()
         self.otherwise: T | None = None if vhost.fallback is None else bind(vhost, vhost.fallback)
+        if vhost.regex:
+            self.equal = _Patterns(regex_order(vhost.routes), lambda route: bind(vhost, route))
+        else:
+            self._index(vhost, bind)
+
+    def _index(self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T]) -> None:
+        exact: dict[str, T] = {}
+        patterns: list[Route] = []
+        has_root = False
         for route in vhost.routes:
+            if route.kind == "regex":
+                patterns.append(route)
+                continue
             bound = bind(vhost, route)
             if route.kind == "exact":
-                self.equal[route.path] = bound
+                exact[route.path] = bound
             elif route.path == "/":
                 self.otherwise = bound
+                has_root = True
             else:
                 self.prefixes[route.path.rstrip("/")] = bound
-        for path, bound in self.prefixes.items():
-            self.equal.setdefault(path, bound)  # most requests for a prefix's own path end at the first look-up
-        self.lengths = tuple(sorted(set(map(len, self.prefixes)), reverse=True))
+        lengths = tuple(sorted(set(map(len, self.prefixes)), reverse=True))
+        if patterns:
+            ordered = _Patterns(regex_order(patterns), lambda route: bind(vhost, route))
+            self.equal = _Mixed[T](exact, self.prefixes, ordered, lengths, has_root)
+        else:
+            for path, bound in self.prefixes.items():
+                exact.setdefault(path, bound)  # most requests for a prefix's own path end at the first look-up
+            self.equal, self.lengths = exact, lengths
 
 
 class RouteTable(Generic[T]):

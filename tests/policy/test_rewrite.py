@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingressd.policy.rewrite import Rewrite, rewrite_path
+from ingressd.policy.ask import Answer, Plan
+from ingressd.policy.pattern import PatternError
+from ingressd.policy.rewrite import Rewrite, Rewriter, rewrite_path
+from tests.policy.asks import ask
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,9 @@ from ingressd.policy.rewrite import Rewrite, rewrite_path
         (r"/(.*)", "/x/$1", r"/\1\g<0>", r"/x/\1\g<0>"),
         (r"/(.*)", "/x/$1", "/$1", "/x/$1"),
         ("/caf%C3%A9/(.*)", "/$1", "/caf%C3%A9/au-lait", "/au-lait"),
+        ("/caf\u00e9/(.*)", "/$1", "/caf%C3%A9/au-lait", "/au-lait"),
+        ("/(?!api)(.*)", "/web/$1", "/x", "/web/x"),
+        ("/(a)\\1", "/new", "/aa", "/aa"),
     ],
     ids=[
         "capture",
@@ -38,6 +44,9 @@ from ingressd.policy.rewrite import Rewrite, rewrite_path
         "no escapes in what was captured",
         "no references in what was captured",
         "encoded as in the normal path",
+        "declared unencoded",
+        "a lookahead",
+        "a pattern that cannot be compiled",
     ],
 )
 def test_rewrite_path(pattern: str, target: str, path: str, expected: str) -> None:
@@ -46,4 +55,46 @@ def test_rewrite_path(pattern: str, target: str, path: str, expected: str) -> No
 
 @given(st.from_regex(r"/[a-z/$\\]*", fullmatch=True))
 def test_capturing_everything_changes_nothing(path: str) -> None:
-    assert rewrite_path(Rewrite(r"^(.*)\Z", "$1"), path) == path
+    assert rewrite_path(Rewrite(r"^(.*)$", "$1"), path) == path
+
+
+def test_the_plan_gets_path_and_prefix() -> None:
+    plan = Plan()
+    rewriter = Rewriter(Rewrite("/(v[0-9])/api(/|$)(.*)", "/$3", "/$1/api"))
+    assert rewriter.apply(ask("/V1/api/x?q=1"), plan) is None
+    assert plan.path == "/x"
+    assert plan.added == b"X-Forwarded-Prefix: /V1/api\r\n"
+
+
+def test_no_prefix_where_nothing_is_rewritten() -> None:
+    plan = Plan()
+    assert Rewriter(Rewrite("/api", "/", "/api")).apply(ask("/other"), plan) is None
+    assert (plan.path, plan.added) == (None, b"")
+
+
+def test_a_prefix_is_one_line() -> None:
+    plan = Plan()
+    Rewriter(Rewrite("/", "/x", "/a\r\nX-Evil: 1")).apply(ask("/"), plan)
+    assert plan.added == b"X-Forwarded-Prefix: /aX-Evil: 1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "asked", "location"),
+    [
+        ("https://new.example/$1", "/old/a/b?q=1", b"https://new.example/a/b?q=1"),
+        ("http://new.example", "/old/a", b"http://new.example"),
+        ("https://new.example/?from=$1", "/old/a?q=1", b"https://new.example/?from=a&q=1"),
+        ("https://new.example/$1", "/old/%0d%0aX-Evil:%201", b"https://new.example/%0D%0AX-Evil:%201"),
+        ("https://new.example/\r\nX-Evil: 1", "/old/", b"https://new.example/%0D%0AX-Evil:%201"),
+    ],
+)
+def test_an_absolute_target_is_a_redirect(target: str, asked: str, location: bytes) -> None:
+    plan = Plan()
+    answer = Rewriter(Rewrite("/old/(.*)", target, "/prefix")).apply(ask(asked), plan)
+    assert answer == Answer(302, "rewrite_redirect", b"Location: " + location + b"\r\n")
+    assert (plan.path, plan.added) == (None, b"")
+
+
+def test_a_pattern_that_cannot_be_compiled_is_an_error_when_bound() -> None:
+    with pytest.raises(PatternError):
+        Rewriter(Rewrite("/(", "/x"))

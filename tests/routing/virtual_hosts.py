@@ -19,22 +19,40 @@ PATHS = st.tuples(st.lists(_ELEMENTS, max_size=5), st.sampled_from(["", "/"])).m
 PREFIXES = PATHS.map(lambda path: path.rstrip("/") or "/")
 
 
-def _unique(routes: list[tuple[str, str]], fallback: bool) -> tuple[tuple[tuple[str, str], ...], bool]:
-    return tuple(sorted(set(routes))), fallback
+# What regex hosts hold: as many shapes as there are rules about their order, and some that cannot be compiled.
+_REFUSED = ["/a(", "/A/(?=", "/(?", r"/a\.b\1", "/a|(", "/"]
+PATTERNS = st.one_of(
+    PATHS,
+    st.lists(st.sampled_from(["/a", "/b", "/", "a", "(.*)", "[ab]", "/a|b", "(?!a)", "A*", "."]), max_size=4).map(
+        lambda parts: "/" + "".join(parts)
+    ),
+    st.sampled_from(_REFUSED),
+)
 
 
-ROUTES = st.one_of(PATHS.map(lambda path: ("exact", path)), PREFIXES.map(lambda path: ("prefix", path)))
-VIRTUAL_HOSTS = st.dictionaries(
-    HOST_NAMES, st.builds(_unique, st.lists(ROUTES, max_size=8), st.booleans()), max_size=6
-).map(
-    lambda hosts: {
-        name: VirtualHost(
-            name,
-            tuple(Route(kind, path, f"{name} {kind} {path}") for kind, path in routes),  # type: ignore[arg-type]
-            Route("prefix", "/", f"{name} fallback") if has_fallback else None,
-        )
-        for name, (routes, has_fallback) in hosts.items()
-    }
+def _routes(routes: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(set(routes)))
+
+
+def _virtual_host(name: str, routes: tuple[tuple[str, str], ...], has_fallback: bool, regex: bool) -> VirtualHost:
+    return VirtualHost(
+        name,
+        tuple(Route(kind, path, f"{name} {kind} {path}") for kind, path in routes),  # type: ignore[arg-type]
+        Route("prefix", "/", f"{name} fallback") if has_fallback else None,
+        regex,
+    )
+
+
+_PLAIN = st.one_of(PATHS.map(lambda path: ("exact", path)), PREFIXES.map(lambda path: ("prefix", path)))
+_MIXED = st.one_of(_PLAIN, PATTERNS.map(lambda pattern: ("regex", pattern)))
+_ANY_KIND = st.tuples(st.sampled_from(["exact", "prefix", "regex"]), PATTERNS)
+_CONTENT = st.one_of(
+    st.tuples(st.lists(_PLAIN, max_size=8).map(_routes), st.booleans(), st.just(False)),
+    st.tuples(st.lists(_MIXED, max_size=8).map(_routes), st.booleans(), st.just(False)),
+    st.tuples(st.lists(_ANY_KIND, max_size=8).map(_routes), st.booleans(), st.just(True)),
+)
+VIRTUAL_HOSTS = st.dictionaries(HOST_NAMES, _CONTENT, max_size=6).map(
+    lambda hosts: {name: _virtual_host(name, *content) for name, content in hosts.items()}
 )
 
 
