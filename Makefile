@@ -1,6 +1,7 @@
 # Everything sets itself up: nothing but Python 3.11 or newer, with its venv module, has to be there.
 # Variables: PYTHON (interpreter to build .venv with), ARGS (more arguments for pytest or the demo), JOBS (tests in
-# parallel; empty: one after the other), BENCHMARKS (which claims), SECONDS (of fuzzing, for each target).
+# parallel; empty: one after the other), BENCHMARKS (which claims), SECONDS (of fuzzing, for each target), OUTAGE_S (how
+# long make soak takes the API server away).
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,6 +9,7 @@ PYTHON ?=
 ARGS ?=
 JOBS ?=
 SECONDS ?= 120
+OUTAGE_S ?= 60
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
 SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
@@ -16,7 +18,7 @@ UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help test lint types unit matrix fuzz bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
+.PHONY: help test lint types unit matrix fuzz soak bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ matrix: ## the unit tests under every newer CPython found (3.12, 3.13, 3.14; PAT
 fuzz: test-venv ## fuzz the readers of untrusted bytes, 10 minutes (SECONDS=5; ARGS="head path" picks)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+soak: test-venv ## faults of every kind while the API server is gone for a minute: 5 minutes (OUTAGE_S=600)
+	OUTAGE_S=$(OUTAGE_S) $(BIN)/python -m pytest -s tests/faults/test_outage.py $(PYTEST_ARGS)
 
 bench: run-venv bench-tools ## beside nginx, HAProxy, Envoy, Caddy: 3 minutes (ARGS="--only log"; ARGS=--help)
 	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
