@@ -18,7 +18,7 @@ UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help test lint types unit matrix fuzz soak bench bench-long bench-claims bench-tools demo tools format clean run-venv test-venv
+.PHONY: help test lint types unit matrix fuzz soak bench bench-long bench-claims bench-tools demo tools format docs clean run-venv test-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-claims: run-venv ## print the figures behind our other claims (BENCHMARKS=
 format: test-venv ## let ruff rewrite what lint would complain about
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: run-venv ## write docs/annotations.md anew from the registry
+	$(BIN)/python -m tests.routing.annotations
 
 tools: ## install the system tools that tests drive (Debian, as root)
 	@scripts/system-packages --yes
