@@ -21,7 +21,7 @@ from ingressd.proxy.exchange import STALE, Exchange, Happening, State, Verdict
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.records import record_exchange
 from ingressd.proxy.request_body import RequestBody
-from ingressd.proxy.respond import status_of
+from ingressd.proxy.respond import own_body_bytes, status_of
 from ingressd.proxy.serving import LiveBackend, LiveRoute
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.tunnel import Tunnel
@@ -285,6 +285,9 @@ class Forwarding(Exchange):
 
     def _reply(self, error: ProxyError) -> None:
         self.status = status_of(error)
+        self.bytes_out = own_body_bytes(
+            self.status, self.request.fields.accept, head_only=self.request.method == b"HEAD"
+        )
         self.move(Happening.REPLIED)
         self.close_after = not self.body_done or not self._may_keep_alive()
         self._end()

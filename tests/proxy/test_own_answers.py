@@ -3,6 +3,7 @@
 import pytest
 
 from ingressd.routing.snapshot import Route, Snapshot, VirtualHost
+from tests.support.gateway import one_host
 from tests.support.memory import MemoryPath
 
 SNAPSHOT = Snapshot(hosts={"a.example": VirtualHost("a.example", (Route("prefix", "/gone", "", status=503),))})
@@ -61,6 +62,19 @@ def test_people_get_html(status: int) -> None:
     assert f"<h1>{status} ".encode() in received
     [record] = path.local.log.records  # type: ignore[attr-defined]
     assert record.bytes_out == len(received.partition(b"\r\n\r\n")[2])
+    path.close()
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b"503 Service Unavailable\n"), ("HEAD", b"")])
+def test_an_answer_in_an_endpoints_stead_is_counted(method: str, body: bytes) -> None:
+    path = MemoryPath()
+    path.local.show(one_host([]))
+
+    path.send(f"{method} / HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+
+    assert path.received.partition(b"\r\n\r\n")[2] == body
+    [record] = path.local.log.records  # type: ignore[attr-defined]
+    assert (record.status, record.bytes_out, path.local.sent_bytes()) == (503, len(body), len(body))
     path.close()
 
 
