@@ -46,7 +46,7 @@ fuzz: test-venv ## fuzz the readers of untrusted bytes, 10 minutes (SECONDS=5; A
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
-soak: test-venv ## faults of every kind while the API server is gone for a minute: 5 minutes (OUTAGE_S=600)
+soak: test-venv ## faults of every kind while the API server is gone for a minute: 3 minutes (OUTAGE_S=600)
 	OUTAGE_S=$(OUTAGE_S) $(BIN)/python -m pytest -s tests/faults/test_outage.py $(PYTEST_ARGS)
 
 bench: run-venv bench-tools ## beside nginx, HAProxy, Envoy, Caddy: 3 minutes (ARGS="--only log"; ARGS=--help)
