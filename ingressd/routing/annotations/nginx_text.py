@@ -9,7 +9,7 @@ MAX_DEPTH = 8
 
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<mark>[;{}])|"(?P<double>(?:[^"\\]|\\.)*+)"|'(?P<single>(?:[^'\\]|\\.)*+)'"""
-    r"""|(?P<bare>(?:\$\{[^}\s]*+\}|\\.|[^\s;{}"'\\])++)|(?P<odd>.)""",
+    r"""|(?P<bare>(?:\$\{\w{1,64}+\}|\\.|[^\s;{}"'\\])++)|(?P<odd>.)""",
     re.DOTALL,
 )
 _ESCAPED_QUOTE = re.compile(r"\\([\"'])")
@@ -24,7 +24,7 @@ class Directive(Struct, frozen=True):
 
 
 class Unreadable(ValueError):
-    """Braces that do not match, or too much text."""
+    """Braces or quotes that do not match, or too much text."""
 
 
 def read_directives(text: str) -> tuple[Directive, ...]:
@@ -65,7 +65,7 @@ def _end(level: list[Directive], words: list[str], block: tuple[Directive, ...] 
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    """(mark, "") for ; { } and ("", word) for the rest; white space and comments are left out."""
+    """(mark, "") for ; { } and ("", word) for the rest; white space and comments are left out. Raises Unreadable."""
     tokens = []
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
@@ -73,6 +73,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
             tokens.append((match["mark"], ""))
         elif kind in ("double", "single"):
             tokens.append(("", _ESCAPED_QUOTE.sub(r"\1", match[kind])))
+        elif kind == "odd" and match["odd"] in "\"'":
+            raise Unreadable("a quote without its other half")
         elif kind is not None:
             tokens.append(("", match[kind]))
     return tokens

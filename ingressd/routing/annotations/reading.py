@@ -14,7 +14,7 @@ from ingressd.routing.annotations.global_values import MAX_UNKNOWN, GlobalValues
 from ingressd.routing.annotations.row import RISKS, Outcome, Row
 from ingressd.routing.annotations.rows import access, nginx_only
 from ingressd.routing.annotations.similar import did_you_mean
-from ingressd.routing.annotations.snippets import Suggestion, read_snippet
+from ingressd.routing.annotations.snippets import SnippetReport, read_snippet
 from ingressd.routing.annotations.table import ANNOTATIONS
 
 T = TypeVar("T")
@@ -108,6 +108,7 @@ class _Reader:
         self._config = config
         self._values: dict[Row[object], object] = {}
         self._findings: list[Finding] = []
+        self._protecting: list[tuple[str, SnippetReport]] = []
         self._frozen = False
         self._denied = ""
 
@@ -173,7 +174,7 @@ class _Reader:
 
     def _say_unsupported(self, row: Row[object], name: str, text: str) -> None:
         if row in _SNIPPETS:
-            self._say_snippet(name, text)
+            self._say_snippet(row, name, text)
         elif row.is_removed:
             level: Level = "error" if row.support == "lost" else "warning"
             self._say(name, level, "AnnotationRemoved", f"ingress-nginx itself dropped it. {row.difference}")
@@ -184,25 +185,25 @@ class _Reader:
         else:
             self._say(name, "warning", "AnnotationNotYet", "this annotation is known and not implemented yet")
 
-    def _say_snippet(self, name: str, text: str) -> None:
-        """A snippet that ingress-nginx would have obeyed may have closed what is then open: that is denied."""
-        report = read_snippet(text)
+    def _say_snippet(self, row: Row[object], name: str, text: str) -> None:
+        """A snippet that ingress-nginx would have obeyed may have closed what is then open: that is denied.
+
+        The finding names annotations without values: a header in a snippet may hold a password.
+        """
+        report = read_snippet(text, is_auth=row is nginx_only.AUTH_SNIPPET)
         message = "snippets are never executed."
         if report.suggestions:
-            message += " Write instead: " + "; ".join(map(str, report.suggestions)) + "."
+            message += f" Write instead: {', '.join(one.annotation for one in report.suggestions)}."
         if report.others:
-            message += f" Needs another way: {', '.join(report.others)}."
+            message += f" Needs another way: {', '.join(report.others[:MAX_UNKNOWN])}."
         self._say(name, "error", "SnippetLost", message)
-        if self._config.has_snippets and report.protects and not self._is_replaced(report.suggestions, report.others):
-            self._deny(f"{name} restricts access and is not executed: write the typed annotations instead")
+        if self._config.has_snippets and report.protects:
+            self._protecting.append((name, report))
 
-    def _is_replaced(self, suggestions: tuple[Suggestion, ...], others: tuple[str, ...]) -> bool:
-        """All that it did is said by typed annotations beside it."""
-        annotations = self._meta.annotations
-        return not others and all(
-            annotations.get(one.annotation) or annotations.get(one.annotation.replace(OUR_PREFIX, self._prefix))
-            for one in suggestions
-        )
+    def _is_replaced(self, report: SnippetReport) -> bool:
+        """All that a snippet did is said by typed annotations beside it."""
+        suggested = (one.annotation.removeprefix(f"{OUR_PREFIX}/") for one in report.suggestions)
+        return not report.others and all(ANNOTATIONS[name] in self._values for name in suggested)
 
     def _check_together(self) -> None:
         values = self._values
@@ -214,6 +215,9 @@ class _Reader:
                 "auth-secret is missing; its paths answer 503",
             )
             self._deny("auth-type without a usable auth-secret")
+        for name, report in self._protecting:
+            if not self._is_replaced(report):
+                self._deny(f"{name} restricts access and is not executed: write the typed annotations instead")
 
     def _say_unknown(self, names: list[str]) -> None:
         for name in names[:MAX_UNKNOWN]:

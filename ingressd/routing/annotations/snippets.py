@@ -15,6 +15,7 @@ from ingressd.routing.annotations.values import nginx_time
 
 _PREFIX = "ingressd.io"
 _SHOWN_VALUE = 120
+_SHOWN_NAME = 40
 
 _SETTINGS = {
     "client_max_body_size": "proxy-body-size",
@@ -79,13 +80,18 @@ class SnippetReport(Struct, frozen=True):
     protects: bool = False
 
 
-def read_snippet(text: str) -> SnippetReport:
-    """What the text of a configuration-, server- or auth-snippet does. Never raises."""
+def read_snippet(text: str, *, is_auth: bool = False) -> SnippetReport:
+    """What the text of a snippet does. Never raises.
+
+    What is suggested holds for the paths of the Ingress; a server-snippet's may be wanted on other Ingresses of the
+    host too. ``is_auth``: an auth-snippet, whose headers are for the auth service (``auth-proxy-set-headers``), so
+    that none of it has an equivalent that can be written down as a value.
+    """
     try:
         directives = read_directives(text)
     except Unreadable as error:
         return SnippetReport(others=(f"the whole text ({error})",), protects=True)
-    return _Reader().read(directives)
+    return _Reader().read(directives, is_auth)
 
 
 def _protects(directive: Directive) -> bool:
@@ -102,9 +108,11 @@ class _Reader:
         self._others: list[str] = []
         self._access: list[Directive] = []
 
-    def read(self, directives: tuple[Directive, ...]) -> SnippetReport:
+    def read(self, directives: tuple[Directive, ...], is_auth: bool) -> SnippetReport:
         for directive in directives:
-            if directive.name in ("allow", "deny"):
+            if is_auth:
+                self._other(directive)
+            elif directive.name in ("allow", "deny"):
                 self._access.append(directive)
             elif not self._knows(directive):
                 self._other(directive)
@@ -118,7 +126,8 @@ class _Reader:
         return SnippetReport(suggestions, tuple(dict.fromkeys(self._others)), any(map(_protects, directives)))
 
     def _other(self, directive: Directive) -> None:
-        self._others.append(f"if {directive.arguments[0]}…" if _is_if(directive) else directive.name)
+        name = f"if {directive.arguments[0]}…" if _is_if(directive) else directive.name
+        self._others.append(name[:_SHOWN_NAME])
 
     def _suggest(self, name: str, value: str) -> bool:
         """Only what the annotation's own parser takes is suggested; nginx's variables have no equivalent."""
@@ -174,7 +183,7 @@ class _Reader:
         return all(known)
 
     def _names(self, names: tuple[str, ...], annotation: str) -> bool:
-        if any(name.startswith("-") for name in names):
+        if any(name.startswith("-") or "*" in name for name in names):
             return False
         known = [self._suggest(annotation, name) for line in names for name in re.split(r"[,\s]+", line) if name]
         return all(known)
