@@ -11,7 +11,7 @@ JOBS ?=
 SECONDS ?= 120
 OUTAGE_S ?= 60
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
-SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults
+SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults oracle
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
 BENCHMARKS ?= $(filter-out chart,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
@@ -47,7 +47,8 @@ fuzz: test-venv ## fuzz the readers of untrusted bytes, 10 minutes (SECONDS=5; A
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 soak: test-venv ## faults of every kind while the API server is gone for a minute: 3 minutes (OUTAGE_S=600)
-	OUTAGE_S=$(OUTAGE_S) $(BIN)/python -m pytest -s tests/faults/test_outage.py $(PYTEST_ARGS)
+	OUTAGE_S=$(OUTAGE_S) $(BIN)/python -m pytest -s -o faulthandler_timeout=$$(($(OUTAGE_S) + 300)) \
+		tests/faults/test_outage.py $(PYTEST_ARGS)
 
 bench: run-venv bench-tools ## beside nginx, HAProxy, Envoy, Caddy: 3 minutes (ARGS="--only log"; ARGS=--help)
 	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
