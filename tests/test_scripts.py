@@ -115,13 +115,13 @@ def test_matrix_says_what_it_finds(run: Run, tmp_path: Path, bin_directory: Path
 
 def test_missing_tools_are_named(run: Run, bin_directory: Path) -> None:
     write_program(bin_directory / "curl", FIT)
-    line = the_line(run("system-packages"))
-    assert "missing tools: openssl ps" in line
+    line = the_line(run("system-packages", SBIN="/nowhere"))
+    assert "missing tools: haproxy nginx openssl ps" in line
     assert "make tools" in line
 
 
 def test_nothing_is_missing(run: Run, bin_directory: Path) -> None:
-    for tool in ("curl", "openssl", "ps"):
+    for tool in ("curl", "haproxy", "nginx", "openssl", "ps"):
         write_program(bin_directory / tool, FIT)
-    result = run("system-packages")
+    result = run("system-packages", SBIN="/nowhere")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
