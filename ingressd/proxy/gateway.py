@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from email.utils import formatdate
 from random import Random
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.admission import Admission
@@ -17,6 +17,10 @@ from ingressd.proxy.serving import Backends, ServingState
 from ingressd.proxy.timers import TimerWheel
 from ingressd.telemetry.access_log import AccessLog
 from ingressd.telemetry.metrics import WorkerStats
+
+if TYPE_CHECKING:
+    from ingressd.proxy.proxy_protocol import Relays
+    from ingressd.proxy.verified_tls import HelloChoices
 
 
 class Abortable(Protocol):
@@ -48,10 +52,12 @@ class Gateway:
         "date",
         "draining",
         "handshakes",
+        "hellos",
         "limits",
         "log",
         "loop",
         "pool",
+        "relays",
         "retries",
         "state",
         "stats",
@@ -81,6 +87,8 @@ class Gateway:
         self.wheel = TimerWheel(monotonic())
         self.connections: set[ClientConnection] = set()
         self.handshakes: set[Abortable] = set()
+        self.hellos: HelloChoices | None = None  # None: nobody looks into a hello. For connections accepted from now on
+        self.relays: Relays | None = None  # None: clients connect themselves, not through PROXY protocol. Likewise
         self.active = 0  # exchanges under way
         self.draining = False
         self.date = b""

@@ -12,14 +12,18 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
 from ingressd.errors import StartError
 from ingressd.proxy.downstream import Downstream
+from ingressd.proxy.gateway import Abortable
+from ingressd.proxy.proxy_protocol import AwaitedHeader, ProxyHeader
 from ingressd.proxy.respond import own_response
+from ingressd.proxy.timers import Timed
 from ingressd.proxy.tls_transport import TlsTransport
+from ingressd.proxy.verified_tls import ChosenTls
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
@@ -126,28 +130,46 @@ def _bind_trouble(host: str, port: int, scheme: str, error: OSError) -> str:
     return f"cannot listen on {host} port {port}: {error.strerror}; give another {flag} or --bind-address"
 
 
-class _TlsCounter:
-    """Owner of TLS connections until their handshake is done: limits its time and counts how it ends."""
+class _Beginner(Timed, Abortable, Protocol):
+    """A connection of which nobody knows yet what it wants."""
+
+
+class _Counter:
+    """Owner of connections until their handshake, or what comes before it, is done: limits its time, counts its end."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def handshake_started(self, transport: TlsTransport) -> None:
-        gateway = self._gateway
-        gateway.stats.connections["handshake"] += 1
-        gateway.handshakes.add(transport)
-        gateway.admission.opened()
-        transport.deadline = monotonic() + gateway.limits.tls_handshake_s
-        gateway.wheel.schedule(transport)
+        self._started(transport, self._gateway.limits.tls_handshake_s)
 
     def handshake_ended(self, transport: TlsTransport, failure: str) -> None:
+        self._ended(transport)
+        if failure not in ("", "closed", "aborted"):
+            self._gateway.stats.rejected(f"tls_{failure}")
+
+    def header_started(self, connection: AwaitedHeader) -> None:
+        self._started(connection, connection.relays.header_s)
+
+    def header_ended(self, connection: AwaitedHeader, failure: str) -> None:
+        self._ended(connection)
+        if failure not in ("", "closed"):
+            self._gateway.stats.rejected(failure)
+
+    def _started(self, connection: _Beginner, limit_s: float) -> None:
+        gateway = self._gateway
+        gateway.stats.connections["handshake"] += 1
+        gateway.handshakes.add(connection)
+        gateway.admission.opened()
+        connection.deadline = monotonic() + limit_s
+        gateway.wheel.schedule(connection)
+
+    def _ended(self, connection: _Beginner) -> None:
         gateway = self._gateway
         gateway.stats.connections["handshake"] -= 1
-        gateway.handshakes.discard(transport)
-        gateway.admission.closed()  # a connection whose handshake is done is counted anew with its Downstream
-        gateway.wheel.cancel(transport)
-        if failure not in ("", "closed", "aborted"):
-            gateway.stats.rejected(f"tls_{failure}")
+        gateway.handshakes.discard(connection)
+        gateway.admission.closed()  # it is counted anew by what comes next
+        gateway.wheel.cancel(connection)
 
     def plain_http(self, data: bytes) -> bytes:
         return own_response(400, date=self._gateway.date, accept=b"", head_only=False, close=True)
@@ -160,7 +182,7 @@ class Acceptor:
         self._gateway = gateway
         self._tls = tls
         self._listeners = listeners
-        self._owner = _TlsCounter(gateway)
+        self._owner = _Counter(gateway)
         self._servers: list[asyncio.Server] = []
         self._wanted = False
         self._turn = 0
@@ -203,8 +225,27 @@ class Acceptor:
             listener.socket.close()
 
     def _factory(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
-        gateway, tls, owner = self._gateway, self._tls, self._owner
+        """What a connection just accepted speaks first."""
+        gateway, owner = self._gateway, self._owner
         port = str(listener.port).encode()
-        if listener.scheme == "http":
-            return lambda: Downstream(gateway, b"http", port)
-        return lambda: TlsTransport(tls, lambda: Downstream(gateway, b"https", HTTPS_PORT), owner)
+        is_https = listener.scheme == "https"
+
+        def relayed(header: ProxyHeader) -> asyncio.Protocol:
+            dialled = port if header.destination is None else str(header.destination[1]).encode()
+            if is_https:
+                return self._tls_protocol(HTTPS_PORT if header.destination is None else dialled)
+            # TLS that ended at the load balancer: the port its client dialled says so, as ingress-nginx has it.
+            return Downstream(gateway, b"https" if dialled == HTTPS_PORT else b"http", dialled)
+
+        def accepted() -> asyncio.Protocol:
+            if gateway.relays is not None:
+                return AwaitedHeader(relayed, owner, gateway.relays)
+            return self._tls_protocol(HTTPS_PORT) if is_https else Downstream(gateway, b"http", port)
+
+        return accepted
+
+    def _tls_protocol(self, port: bytes) -> TlsTransport:
+        gateway = self._gateway
+        if gateway.hellos is None:
+            return TlsTransport(self._tls, lambda: Downstream(gateway, b"https", port), self._owner)
+        return ChosenTls(self._tls, lambda: Downstream(gateway, b"https", port), self._owner, gateway.hellos)

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from ingressd.policy.timeouts import Timeouts
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
@@ -19,7 +21,7 @@ from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
 from ingressd.proxy.timers import TICK_S
 from ingressd.routing.delta import difference
-from ingressd.routing.snapshot import Backend, Endpoint, Route, Snapshot, VirtualHost
+from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Route, Snapshot, VirtualHost
 from ingressd.routing.table import RouteTable
 from ingressd.runtime.building import SnapshotBuilder
 from ingressd.runtime.channel import FrameReader, change_frames, decode_to_worker
@@ -29,6 +31,7 @@ from ingressd.telemetry.report import WorkerReport
 from ingressd.tls.context import listener_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
 from tests.support.clock import Clock
+from tests.tls.authority import leaf
 
 
 class RecordingLog(AccessLog):
@@ -196,3 +199,9 @@ def one_host(
         "prefix", "/", backend.key, "default", "web", "app", timeouts=timeouts, max_body_bytes=max_body_bytes
     )
     return Snapshot(hosts={host: VirtualHost(host, (route,))}, backends={backend.key: backend})
+
+
+def https_host(ports: Sequence[int], *, host: str = "a.example") -> Snapshot:
+    """``one_host``, and a certificate for whatever name a client asks for."""
+    pair = CertificatePair("default/tls", leaf().pem, leaf().key_pem)
+    return replace(one_host(ports, host=host), certificates={pair.key: pair}, default_certificate=pair.key)
