@@ -16,6 +16,7 @@ from ingressd.routing.annotations.rows import access, nginx_only
 from ingressd.routing.annotations.similar import did_you_mean
 from ingressd.routing.annotations.snippets import SnippetReport, read_snippet
 from ingressd.routing.annotations.table import ANNOTATIONS
+from ingressd.routing.annotations.together import NEEDS
 
 T = TypeVar("T")
 
@@ -207,14 +208,13 @@ class _Reader:
 
     def _check_together(self) -> None:
         values = self._values
-        if access.AUTH_TYPE in values and access.AUTH_SECRET not in values:
-            self._say(
-                f"{self._prefix}/auth-type",
-                "error",
-                "IncompleteAnnotations",
-                "auth-secret is missing; its paths answer 503",
-            )
-            self._deny("auth-type without a usable auth-secret")
+        for row in values:
+            need = NEEDS.get(row)
+            if need is not None and need.row not in values:
+                name = f"{self._prefix}/{row.name}"
+                self._say(name, need.level, "IncompleteAnnotations", f"{need.row.name} is missing; {need.without}")
+                if need.denies:
+                    self._deny(f"{row.name} without a usable {need.row.name}")
         for name, report in self._protecting:
             if not self._is_replaced(report):
                 self._deny(f"{name} restricts access and is not executed: write the typed annotations instead")

@@ -175,6 +175,23 @@ def test_auth_type_without_a_secret_denies() -> None:
     assert not read({"auth-type": "basic", "auth-secret": "users"}).denied
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "missing", "level"),
+    [
+        ("auth-secret", "users", "auth-type", "error"),
+        ("auth-tls-match-cn", "CN=me", "auth-tls-secret", "error"),
+        ("proxy-ssl-verify", "on", "proxy-ssl-secret", "error"),
+        ("canary-weight", "10", "canary", "warning"),
+        ("cors-allow-origin", "https://a.com", "enable-cors", "warning"),
+    ],
+)
+def test_half_a_setting_is_said(name: str, text: str, missing: str, level: str) -> None:
+    values = read({name: text})
+    finding = found(values, "IncompleteAnnotations")
+    assert finding.message.startswith(f"{missing} is missing; ")
+    assert (finding.level, values.frozen, values.denied) == (level, False, "")
+
+
 def test_a_guarding_config_map_value_that_is_bad_denies_unless_the_annotation_is_there() -> None:
     settings = config(whitelist_source_range="10.0.0.0/99")
     assert "whitelist-source-range" in read({}, settings).denied

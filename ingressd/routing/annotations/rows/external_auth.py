@@ -20,7 +20,7 @@ AUTH_URL = Row(
     SERVICE_URL,
     "",
     "T1",
-    "Asked before each request: 2xx lets it through, 401 and 403 are passed on.",
+    "Asked before each request: 2xx lets it through, 401 and 403 are passed on. What is no URL answers 503.",
     support="not yet",
     on_bad="freeze",
     risk="High",
