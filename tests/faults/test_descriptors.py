@@ -16,6 +16,7 @@ from tests.faults.conftest import start_shop
 from tests.faults.ledger import Ledger
 from tests.faults.origins import keeping_books
 from tests.faults.shop import Shop
+from tests.support.daemon import Daemon
 from tests.support.eventually import soon
 from tests.support.origin import origin
 
@@ -34,31 +35,35 @@ def lone_shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 async def test_flood_beyond_the_limit(lone_shop: Shop, ledger: Ledger) -> None:
-    daemon = lone_shop.daemon
-    [worker] = daemon.workers.values()
     async with origin(keeping_books(ledger, "sound")) as sound:
         host = await lone_shop.serve([sound.port])
-        callers = [await Caller.open(ledger, daemon.http_port, host) for _ in range(10)]
-        await ask_all(callers)
-        limit = processes.descriptors(worker) + SPARE
-        resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
-        async with flood(daemon.http_port):
-            await soon(lambda: processes.descriptors(worker) >= limit - 1)
-            before, loop = processes.cpu_s(worker), asyncio.get_running_loop()
-            until = loop.time() + WATCHED_S
-            while loop.time() < until:
-                for caller in callers:
-                    await caller.ask("POST")
-                    await asyncio.sleep(0.02)
-            used = processes.cpu_s(worker) - before
-        print(f"{used:.2f} s of CPU in {WATCHED_S:g} s at the limit")
-        await ask_all(callers)
-        for _ in range(50):
-            callers.append(await Caller.open(ledger, daemon.http_port, host))
-            await callers[-1].ask()
-            callers.pop().close()
-        for caller in callers:
-            caller.close()
+        await survive_flood(lone_shop.daemon, ledger, host)
+
+
+async def survive_flood(daemon: Daemon, ledger: Ledger, host: str) -> None:
+    """Takes its only worker to the limit and back."""
+    [worker] = daemon.workers.values()
+    callers = [await Caller.open(ledger, daemon.http_port, host) for _ in range(10)]
+    await ask_all(callers)
+    limit = processes.descriptors(worker) + SPARE
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (limit, limit))
+    async with flood(daemon.http_port):
+        await soon(lambda: processes.descriptors(worker) >= limit - 1)
+        before, loop = processes.cpu_s(worker), asyncio.get_running_loop()
+        until = loop.time() + WATCHED_S
+        while loop.time() < until:
+            for caller in callers:
+                await caller.ask("POST")
+                await asyncio.sleep(0.02)
+        used = processes.cpu_s(worker) - before
+    print(f"{used:.2f} s of CPU in {WATCHED_S:g} s at the limit")
+    await ask_all(callers)
+    for _ in range(50):
+        callers.append(await Caller.open(ledger, daemon.http_port, host))
+        await callers[-1].ask()
+        callers.pop().close()
+    for caller in callers:
+        caller.close()
 
     assert ledger.unanswered() == set()
     assert used < MOST_CPU_S

@@ -19,6 +19,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.origins import keeping_books
 from tests.faults.shop import IMPATIENT, objects
 from tests.faults.stands import called_on, stands
+from tests.faults.test_descriptors import survive_flood
 from tests.faults.workers import Killed, kill_worker
 from tests.support import sites
 from tests.support.apiserver.harness import ApiServer, in_thread
@@ -106,6 +107,15 @@ async def test_api_server_gone_and_everything_fails(api: ApiServer) -> None:
     )
     assert set(workers) == {0, 1}
     assert all(stand.fault.struck for stand in made if stand.fault is not None)
+
+
+async def test_out_of_descriptors_while_the_api_server_is_gone(api: ApiServer, ledger: Ledger) -> None:
+    async with origin(keeping_books(ledger, "sound")) as sound:
+        for one in objects(HOST, [sound.port]):
+            api.apply(one)
+        with Daemon(*flags(api), "--workers=1") as daemon:
+            await in_thread(api.down)
+            await survive_flood(daemon, ledger, HOST)
 
 
 async def test_terminated_while_the_api_server_is_gone(api: ApiServer, ledger: Ledger) -> None:
