@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 from ingressd.policy.lookaround import AT_END, LookaroundError, split_lookarounds
 
 MAX_PATTERN_CHARACTERS = 1024
-MAX_REPEATED_STEPS = 512
-"""What counted repetitions may add to a program: a step costs up to 4 ns for each byte of a hostile text, so a request
-line of 8 KiB costs 20 ms at the very worst, and the usual pattern 10 µs."""
+MAX_STEPS = 512
+"""Of a program, beyond the plain text it begins with. A step costs 4 to 15 ns for each byte of a hostile text, so 8 KiB
+of path cost 60 ms at the very worst, with a pattern made for it; 50 µs is usual."""
+MAX_GROUPS = 20
+"""Nine can be referred to. What a step costs grows with their number."""
 MAX_ATTEMPTS = 32
 """At how many places a search tries again when a lookaround said no there: or a path of many slashes would make the
 time quadratic. Patterns of routes begin at the path's start and need one."""
@@ -144,7 +146,7 @@ class PatternSet:
             together.Compile()
         except library.error:
             return None
-        match: Callable[[bytes], list[int] | None] = together.Match
+        match: Callable[[bytes], list[int] | None] = together._set.Match
         return match
 
 
@@ -189,6 +191,9 @@ def _percent_encoded(found: re.Match[str]) -> str:
     return "(?:" + "".join(f"%{byte:02X}" for byte in text.encode(errors="surrogatepass")) + ")"
 
 
+_PLAIN = re.compile(r"\^?[A-Za-z0-9/_~%-]*")
+
+
 def _program(expression: str, text: str, *, ignore_case: bool) -> Run:
     if len(text) > MAX_PATTERN_CHARACTERS:
         raise PatternError(f"{_shown(text)}: longer than {MAX_PATTERN_CHARACTERS} characters")
@@ -199,8 +204,13 @@ def _program(expression: str, text: str, *, ignore_case: bool) -> Run:
         )
     except (library.error, UnicodeEncodeError) as error:
         raise PatternError(f"{_shown(text)}: {_explained(error)}") from None
-    if compiled.programsize > MAX_REPEATED_STEPS + 2 * len(text):
-        raise PatternError(f"{_shown(text)}: its counted repetitions are too many; use smaller numbers, or + and *")
+    plain = _PLAIN.match(text)
+    if compiled.programsize > MAX_STEPS + (plain.end() if plain else 0):
+        raise PatternError(f"{_shown(text)}: too much is repeated or offered; use smaller numbers, or + and *")
+    if compiled.groups > MAX_GROUPS:
+        raise PatternError(
+            f"{_shown(text)}: more than {MAX_GROUPS} groups; write (?:…) for those that nothing refers to"
+        )
     run: Run = compiled._regexp.Match  # the binding's own matches cost twice the time, for offsets nobody asks for
     return run
 

@@ -93,7 +93,9 @@ REFUSED = {
     r"/((?i)(?!a))": "at the pattern's beginning",
     r"/(": "missing )",
     r"/[a": "missing ]",
-    r"/a{600}": "repetitions are too many",
+    r"/a{600}": "too much is repeated",
+    "/" + "(?:a|b.)?" * 110: "too much is repeated",
+    "/" + "(a)" * 21: "more than 20 groups",
     r"/(a{100}){100}": "repetition",
     "/" * (MAX_PATTERN_CHARACTERS + 1): "longer than",
     "/\ud800": "surrogate pair",
@@ -109,6 +111,10 @@ def test_refused(pattern: str, why: str) -> None:
     assert said.isascii() or "…" in said
     with pytest.raises(PatternError):
         compile_pattern(pattern)
+
+
+def test_a_long_plain_path_is_no_burden() -> None:
+    assert check_pattern("/" + "a" * 1000 + "(/|$)(.*)") is None
 
 
 def test_check_finds_nothing_wrong() -> None:
