@@ -12,7 +12,7 @@ from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Meta
 from ingressd.routing.annotations.global_values import MAX_UNKNOWN, GlobalValues, read_value
 from ingressd.routing.annotations.row import RISKS, Outcome, Row
-from ingressd.routing.annotations.rows import access, nginx_only
+from ingressd.routing.annotations.rows import access, external_auth, nginx_only
 from ingressd.routing.annotations.similar import did_you_mean
 from ingressd.routing.annotations.snippets import SnippetReport, read_snippet
 from ingressd.routing.annotations.table import ANNOTATIONS
@@ -35,7 +35,7 @@ class AnnotationValues:
     """Values by row: the Ingress's, else the ConfigMap's, else the built-in default. Immutable.
 
     ``frozen``: this version of the Ingress is not to be used; its last good one stays, and without one it is not
-    served. ``denied``: why its paths answer 503 ("": they do not).
+    served, whatever ``denied`` says. ``denied``: why its paths answer 503 ("": they do not).
     """
 
     __slots__ = ("_config", "_values", "denied", "findings", "frozen")
@@ -117,9 +117,7 @@ class _Reader:
         for row, (name, text) in self._chosen(names).items():
             self._read(row, name, text)
         self._check_together()
-        for row, why in self._config.problems.items():
-            if row not in self._values:
-                self._deny(why)
+        self._check_guards()
         return AnnotationValues(
             self._config, self._values, tuple(self._findings), frozen=self._frozen, denied=self._denied
         )
@@ -218,6 +216,13 @@ class _Reader:
         for name, report in self._protecting:
             if not self._is_replaced(report):
                 self._deny(f"{name} restricts access and is not executed: write the typed annotations instead")
+
+    def _check_guards(self) -> None:
+        """What the ConfigMap meant to protect, and cannot, is denied unless the Ingress says what holds for it."""
+        opts_out = self._values.get(external_auth.ENABLE_GLOBAL_AUTH) is False
+        for row, why in self._config.problems.items():
+            if row not in self._values and not (opts_out and row is external_auth.GLOBAL_AUTH_URL):
+                self._deny(why)
 
     def _say_unknown(self, names: list[str]) -> None:
         for name in names[:MAX_UNKNOWN]:

@@ -69,7 +69,6 @@ GUARDS = frozenset(
         "block-referers",
         "global-auth-url",
         "proxy-real-ip-cidr",
-        "use-proxy-protocol",
     ]
 )
 """ConfigMap keys whose built-in default would open what was meant to be closed."""

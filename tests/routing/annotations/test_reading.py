@@ -199,6 +199,12 @@ def test_a_guarding_config_map_value_that_is_bad_denies_unless_the_annotation_is
     assert read({"whitelist-source-range": "10.0.0.1"}, settings).denied == ""
 
 
+def test_who_opts_out_of_global_auth_is_not_denied_by_it() -> None:
+    settings = config(global_auth_url="https://invalid..auth.url")
+    assert "global-auth-url" in read({"limit-rps": "1"}, settings).denied
+    assert read({"enable-global-auth": "false"}, settings).denied == ""
+
+
 # ── snippets ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

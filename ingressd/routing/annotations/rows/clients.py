@@ -99,7 +99,6 @@ USE_PROXY_PROTOCOL = _key(
     "Connections begin with the PROXY protocol.",
     support="not yet",
     tier="T2",
-    guards=True,
 )
 PROXY_PROTOCOL_HEADER_TIMEOUT = _key(
     "proxy-protocol-header-timeout", GO_DURATION, "5s", "Time for its header.", support="not yet"

@@ -171,6 +171,7 @@ GLOBAL_AUTH_URL = Row(
     scope="global",
     config_key="global-auth-url",
     guards=True,
+    difference="A bad value denies; there it silently leaves everything open.",
 )
 GLOBAL_AUTH_METHOD = Row(
     "global-auth-method",
