@@ -43,7 +43,7 @@ class _Condition(NamedTuple):
 class Pattern:
     """A compiled pattern. Text to match is latin-1: one character for one byte."""
 
-    __slots__ = ("_anchored", "_anywhere", "_conditions", "_run", "expression", "ignore_case", "text")
+    __slots__ = ("_anchored", "_anywhere", "_conditions", "_run", "expression", "group_count", "ignore_case", "text")
 
     def __init__(self, text: str, *, ignore_case: bool) -> None:
         """Use ``compile_pattern``. Raises PatternError."""
@@ -55,9 +55,9 @@ class Pattern:
             raise PatternError(f"{_shown(text)}: {error}") from None
         anchor = _library()._Anchor
         self._anchored, self._anywhere = anchor.ANCHOR_START, anchor.UNANCHORED
-        self._run = _program(self.expression, text, ignore_case=ignore_case)
+        self._run, self.group_count = _program(self.expression, text, ignore_case=ignore_case)
         self._conditions = tuple(
-            _Condition(_program(one.expression, text, ignore_case=ignore_case), one.wanted, one.offset)
+            _Condition(_program(one.expression, text, ignore_case=ignore_case)[0], one.wanted, one.offset)
             for one in conditions
         )
 
@@ -194,7 +194,8 @@ def _percent_encoded(found: re.Match[str]) -> str:
 _PLAIN = re.compile(r"\^?[A-Za-z0-9/_~%-]*")
 
 
-def _program(expression: str, text: str, *, ignore_case: bool) -> Run:
+def _program(expression: str, text: str, *, ignore_case: bool) -> tuple[Run, int]:
+    """What runs an expression, and how many groups it has."""
     if len(text) > MAX_PATTERN_CHARACTERS:
         raise PatternError(f"{_shown(text)}: longer than {MAX_PATTERN_CHARACTERS} characters")
     library = _library()
@@ -212,7 +213,7 @@ def _program(expression: str, text: str, *, ignore_case: bool) -> Run:
             f"{_shown(text)}: more than {MAX_GROUPS} groups; write (?:…) for those that nothing refers to"
         )
     run: Run = compiled._regexp.Match  # the binding's own matches cost twice the time, for offsets nobody asks for
-    return run
+    return run, compiled.groups
 
 
 def _options(*, ignore_case: bool, memory_bytes: int) -> Any:

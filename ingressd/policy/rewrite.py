@@ -28,20 +28,27 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
 
 class _Text:
-    """A text with references to groups, cut apart once: ``literals`` has one more than ``groups``."""
+    """A text with references to groups, cut apart once."""
 
-    __slots__ = ("_groups", "_literals")
+    __slots__ = ("_beginning", "_rest")
 
-    def __init__(self, text: str) -> None:
-        parts = _GROUP.split(text)
-        self._literals = tuple(parts[::2])
-        self._groups = tuple(int(digit) - 1 for digit in parts[1::2])
+    def __init__(self, text: str, group_count: int) -> None:
+        self._beginning, *parts = _GROUP.split(text)
+        rest: list[tuple[int, str]] = []
+        for digit, literal in zip(parts[::2], parts[1::2], strict=True):
+            if int(digit) <= group_count:
+                rest.append((int(digit) - 1, literal))
+            elif rest:
+                rest[-1] = (rest[-1][0], rest[-1][1] + literal)
+            else:
+                self._beginning += literal
+        self._rest = tuple(rest)
 
     def filled(self, groups: tuple[str, ...]) -> str:
-        """A group that is not there, or took no part, is empty."""
-        whole = self._literals[0]
-        for number, literal in zip(self._groups, self._literals[1:], strict=True):
-            whole += groups[number] + literal if number < len(groups) else literal
+        """The text with its groups; one that took no part is empty, and so is one that the pattern has not."""
+        whole = self._beginning
+        for number, literal in self._rest:
+            whole += groups[number] + literal
         return whole
 
 
@@ -52,8 +59,9 @@ class Rewriter:
 
     def __init__(self, rewrite: Rewrite) -> None:
         self._pattern = compile_pattern(path_expression(rewrite.pattern), ignore_case=True)
-        self._target = _Text(rewrite.target)
-        self._prefix = _Text(rewrite.forwarded_prefix) if rewrite.forwarded_prefix else None
+        count = self._pattern.group_count
+        self._target = _Text(rewrite.target, count)
+        self._prefix = _Text(rewrite.forwarded_prefix, count) if rewrite.forwarded_prefix else None
         self._absolute = rewrite.target.startswith(("http://", "https://"))
 
     def path(self, path: str) -> str | None:
