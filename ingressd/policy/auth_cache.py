@@ -34,6 +34,10 @@ class AuthAnswer(NamedTuple):
     status: int
     lines: bytes
 
+    def without_cookies(self) -> "AuthAnswer":
+        """The answer as the next one with the same key may have it."""
+        return AuthAnswer(self.status, without_fields(self.lines, _SET_COOKIE))
+
 
 def cache_digest(*parts: bytes) -> bytes:
     """A key that tells nothing of its parts, however long they are."""
@@ -97,10 +101,10 @@ class AuthCache:
         """Keep ``answer`` for ``seconds``, instead of one that was not used for longest if there are too many."""
         if seconds <= 0.0:
             return
-        lines = without_fields(answer.lines, _SET_COOKIE)
-        if len(lines) > MAX_ANSWER_BYTES:
+        answer = answer.without_cookies()
+        if len(answer.lines) > MAX_ANSWER_BYTES:
             return
         self._answers.pop(key, None)
         if len(self._answers) >= self._max_answers:
             del self._answers[next(iter(self._answers))]
-        self._answers[key] = (now + seconds, AuthAnswer(answer.status, lines))
+        self._answers[key] = (now + seconds, answer)
