@@ -158,6 +158,8 @@ FOUND = {
     "untrusted": (DER, (20, 21), True, "FAILED:unable to verify the first certificate", True),
     "untrusted and expired": (DER, (18, 10), True, "FAILED:certificate has expired", False),
     "expired and then untrusted": (DER, (10, 18), True, "FAILED:self-signed certificate", False),
+    "untrusted, so on no list": (DER, (20, 3, 21), True, "FAILED:unable to verify the first certificate", True),
+    "on no list": (DER, (3,), True, "FAILED:unable to get certificate CRL", False),
     "unheard of": (DER, (9999,), True, "FAILED:error number 9999", False),
 }
 
