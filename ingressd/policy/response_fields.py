@@ -1,0 +1,154 @@
+"""The field lines of an answer, edited: some taken away, some set.
+
+Everything that does not depend on the request is worked out once for each route. Header sections of answers repeat, so
+whole ones are remembered with what became of them, boundedly.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from ingressd.policy.ask import Plan, without_fields
+
+_MAX_REMEMBERED: Final = 256
+_MAX_LINES_TO_REMEMBER: Final = 2048  # together: 1 MiB for each route at the very most, and a few KiB as a rule
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_MAX_VALUE_CHARACTERS: Final = 8192
+# How a message is framed and where its connection goes is said by whoever writes it, never by a setting.
+_FRAMING: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Hsts(Struct, frozen=True, gc=False, array_like=True):
+    """``hsts`` and its companions."""
+
+    max_age_s: int = 31_536_000
+    include_subdomains: bool = True
+    preload: bool = False
+
+    def value(self) -> str:
+        """The value of Strict-Transport-Security (RFC 6797 §6.1), its directives in ingress-nginx's order."""
+        subdomains = "; includeSubDomains" if self.include_subdomains else ""
+        return f"max-age={self.max_age_s}{subdomains}{'; preload' if self.preload else ''}"
+
+
+class ResponseEdits(Struct, frozen=True, gc=False, array_like=True):
+    """``fields`` are set in the given order, later ones of a name win: ``add-headers``, then ``custom-headers``, then
+    ``response-headers-set``. ``hide`` and ``remove`` (lower or any case) are names that do not pass; what is set stays.
+
+    ``server``: the upstream's Server passes (``allow-backend-server-header``). ``hsts`` is for answers over TLS.
+    """
+
+    fields: Fields = ()
+    hide: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    server: bool = False
+    hsts: Hsts | None = None
+
+
+def field_problem(name: str, value: str) -> str | None:
+    """Why this field cannot be set, as a sentence; None: it can."""
+    if not _NAME.fullmatch(name):
+        return f"{name[:60]!r} is no header name"
+    if name.lower() in _FRAMING:
+        return f"{name} says how a message is framed or where it goes, and cannot be set"
+    if _CONTROL.search(value):
+        return f"the value of {name} holds a control character"
+    if len(value) > _MAX_VALUE_CHARACTERS:
+        return f"the value of {name} is longer than {_MAX_VALUE_CHARACTERS} characters"
+    return None
+
+
+class FieldError(ValueError):
+    """A field that cannot be set; ``str()`` is a sentence for its owner."""
+
+
+class ResponseEditor:
+    """``ResponseEdits`` made ready for one route of one worker."""
+
+    __slots__ = ("_plain", "_secure")
+
+    def __init__(self, edits: ResponseEdits) -> None:
+        """Raises FieldError."""
+        hidden = {name.lower() for name in (*edits.hide, *edits.remove)}
+        if not edits.server:
+            hidden.add("server")
+        removed = {name.lower() for name in edits.remove}
+        fields = {name.lower(): (name, value) for name, value in edits.fields}
+        for name, value in fields.values():
+            problem = field_problem(name, value)
+            if problem:
+                raise FieldError(problem)
+        kept = {lower: field for lower, field in fields.items() if lower not in removed}
+        self._plain = _Edit(hidden | set(fields), kept.values())
+        self._secure = self._plain
+        if edits.hsts is not None and "strict-transport-security" not in removed:
+            kept["strict-transport-security"] = ("Strict-Transport-Security", edits.hsts.value())
+            self._secure = _Edit(hidden | set(kept) | set(fields), kept.values())
+
+    def edited(self, onward: bytes, plan: Plan | None, *, is_tls: bool) -> bytes:
+        """The lines for the client, made of an upstream's end-to-end lines."""
+        lines = (self._secure if is_tls else self._plain).apply(onward)
+        if plan is None:
+            return lines
+        if plan.answer_without:
+            lines = without_fields(lines, plan.answer_without)
+        return lines + plan.answer_fields
+
+    def own(self, plan: Plan | None, *, is_tls: bool) -> bytes:
+        """The lines to add to an answer of ours."""
+        lines = (self._secure if is_tls else self._plain).lines
+        if plan is None:
+            return lines
+        return (without_fields(lines, plan.answer_without) if plan.answer_without else lines) + plan.answer_fields
+
+
+class _Edit:
+    __slots__ = ("_marks", "_remembered", "lines")
+
+    def __init__(self, names: Iterable[str], fields: Iterable[tuple[str, str]]) -> None:
+        self._marks = tuple(f"\r\n{name}:".encode("ascii", "replace") for name in sorted(set(names)))
+        self.lines = b"".join(f"{name}: {value.strip()}\r\n".encode() for name, value in fields if value.strip())
+        self._remembered: dict[bytes, bytes] = {}
+
+    def apply(self, onward: bytes) -> bytes:
+        edited = self._remembered.get(onward)
+        if edited is not None:
+            return edited
+        edited = self._without(onward) + self.lines
+        if len(onward) <= _MAX_LINES_TO_REMEMBER:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[onward] = edited
+        return edited
+
+    def _without(self, onward: bytes) -> bytes:
+        """Searched, not taken apart: half the time of an expression that ignores case, a fifth of splitting lines."""
+        lower = b"\r\n" + onward.lower()
+        for mark in self._marks:
+            at = lower.find(mark)
+            while at >= 0:
+                end = lower.index(b"\r\n", at + 2)
+                onward = onward[:at] + onward[end:]
+                lower = lower[:at] + lower[end:]
+                at = lower.find(mark, at)
+        return onward
