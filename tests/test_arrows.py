@@ -29,7 +29,7 @@ GROUPS = {
     # it is listed here: the worker's half of the wall is the one that must be asked for.
     "routing:table": ("routing", "routing.snapshot", "routing.match", "routing.table", "routing.delta"),
     # What needs `cryptography`.
-    "tls:certificate": ("tls.certificate",),
+    "tls:certificate": ("tls.certificate", "tls.checks"),
 }
 
 COMMON = {"version"}

@@ -33,7 +33,8 @@ class Verifying(Protocol):
     def accept(self, outgoing: ssl.MemoryBIO) -> VerifiedConnection: ...
 
 
-Choice = Verifying | PassThrough
+Choice = Verifying | PassThrough | ssl.SSLContext
+"""A context is for a name with TLS parameters of its own: connections begin with it (``tls.context.whole_context``)."""
 
 
 class HelloChoices:
@@ -127,7 +128,9 @@ class ChosenTls(TlsTransport):
         if isinstance(choice, PassThrough):
             self._hand_over(choice, data)
             return
-        if choice is not None and data[0] == HANDSHAKE_RECORD:
+        if isinstance(choice, ssl.SSLContext):
+            self._context = choice
+        elif choice is not None and data[0] == HANDSHAKE_RECORD:
             self._phase = HANDSHAKE
             self._outgoing = ssl.MemoryBIO()
             connection = choice.accept(self._outgoing)

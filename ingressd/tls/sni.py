@@ -16,19 +16,25 @@ class ServerNames:
 
     Two maps, name → certificate key and certificate key → context, so that a rotated certificate is one new context
     however many names it serves. Names are lower case without a trailing dot, or ``*.parent``.
+
+    ``rejects_unknown``: no default for a name that is not in ``names``, nor for a client without one. A known host
+    without a certificate of its own must then be in ``names`` with the default's key.
     """
 
-    __slots__ = ("_contexts", "_default", "_names")
+    __slots__ = ("_contexts", "_default", "_names", "_rejects_unknown")
 
     def __init__(
         self,
         contexts: Mapping[str, ssl.SSLContext] = NOTHING,
         names: Mapping[str, str] = NOTHING,
         default: str = "",
+        *,
+        rejects_unknown: bool = False,
     ) -> None:
         self._contexts = contexts
         self._names = names
         self._default = default
+        self._rejects_unknown = rejects_unknown
 
     def with_changes(
         self,
@@ -38,12 +44,14 @@ class ServerNames:
         names: Mapping[str, str] = NOTHING,
         names_removed: Iterable[str] = (),
         default: str | None = None,
+        rejects_unknown: bool | None = None,
     ) -> "ServerNames":
         """A copy with these added or replaced and those removed; contexts that did not change are shared."""
         return ServerNames(
             _changed(self._contexts, contexts, contexts_removed),
             _changed(self._names, names, names_removed),
             self._default if default is None else default,
+            rejects_unknown=self._rejects_unknown if rejects_unknown is None else rejects_unknown,
         )
 
     def context(self, key: str) -> ssl.SSLContext | None:
@@ -51,17 +59,22 @@ class ServerNames:
         return self._contexts.get(key)
 
     def choose(self, server_name: str | None) -> ssl.SSLContext | None:
-        """The context for a name as the client sent it (or did not: None). None when there is not even a default."""
-        key = self._key(server_name) if server_name else self._default
+        """The context for a name as the client sent it (or did not: None).
+
+        None when there is not even a default, or none for unknown names.
+        """
+        key = self._key(server_name) if server_name else None
+        if key is None:
+            return None if self._rejects_unknown else self._contexts.get(self._default)
         return self._contexts.get(key) or self._contexts.get(self._default)
 
-    def _key(self, server_name: str) -> str:
+    def _key(self, server_name: str) -> str | None:
         name = server_name.lower()
         if name.endswith("."):  # not allowed (RFC 6066 section 3), sent by some all the same
             name = name[:-1]
         key = self._names.get(name)
         if key is None:
-            key = self._names.get("*." + name.partition(".")[2], self._default)
+            key = self._names.get("*." + name.partition(".")[2])
         return key
 
 

@@ -18,11 +18,12 @@ from typing import Any, cast
 from OpenSSL import SSL, crypto
 
 from ingressd.tls.client_certificate import ClientCertificate, trust_key
-from ingressd.tls.context import CIPHERS, HTTP_1_1, memory_file
+from ingressd.tls.context import HTTP_1_1, TlsParameters, memory_file
 
 _PIECE = 1 << 16
 _LIMITED_GROUPS_SINCE = 0x30500000  # before, OpenSSL accepts groups that cost 250 ms (see tls/groups.py)
 
+_DEFAULT = TlsParameters()
 _OPTIONS = SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
 
 
@@ -44,7 +45,7 @@ class VerifyingContext:
         crl_pem: bytes = b"",
         depth: int = 1,
         alpn: Sequence[str] = HTTP_1_1,
-        ciphers: str = CIPHERS,
+        parameters: TlsParameters = _DEFAULT,
     ) -> None:
         """``depth``: certificates allowed between the client's and an authority of ``ca_pem``, as OpenSSL counts.
 
@@ -54,7 +55,7 @@ class VerifyingContext:
         self.trust = trust_key(ca_pem, crl_pem, depth)
         self._context = context = SSL.Context(SSL.TLS_SERVER_METHOD)
         try:
-            _set_up(context, ciphers, [name.encode() for name in alpn])
+            _set_up(context, parameters, [name.encode() for name in alpn])
             _load_pair(context, chain_pem, key_pem)
             _load_authorities(context, ca_pem, crl_pem)
         except (SSL.Error, crypto.Error) as error:
@@ -166,12 +167,13 @@ def _note(connection: SSL.Connection, _: crypto.X509, problem: int, __: int, is_
     return True
 
 
-def _set_up(context: SSL.Context, ciphers: str, protocols: list[bytes]) -> None:
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(_OPTIONS)
+def _set_up(context: SSL.Context, parameters: TlsParameters, protocols: list[bytes]) -> None:
+    context.set_min_proto_version(parameters.minimum_version)
+    context.set_max_proto_version(max(0, parameters.maximum_version))  # 0: the highest there is
+    context.set_options(_OPTIONS | (SSL.OP_CIPHER_SERVER_PREFERENCE if parameters.prefers_server_order else 0))
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"ingressd")  # without one, whoever offers a session of old would be refused
-    context.set_cipher_list(ciphers.encode())
+    context.set_cipher_list(parameters.ciphers.encode())
     if SSL.OPENSSL_VERSION_NUMBER < _LIMITED_GROUPS_SINCE:
         context.set_tmp_ecdh(cast("Any", _P256))
 

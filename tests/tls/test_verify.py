@@ -3,11 +3,13 @@
 import ssl
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingressd.proxy.verified_tls import ChosenTls, HelloChoices
 from ingressd.tls.client_certificate import ClientCertificate, trust_key
+from ingressd.tls.context import TlsParameters
 from ingressd.tls.verify import VerifyingContext
 from tests.tls import clients
 from tests.tls.authority import leaf
@@ -198,22 +200,21 @@ async def test_a_handshake_that_fails_says_why() -> None:
     assert wire.owner.ended == ["no_shared_cipher"]
 
 
-@pytest.mark.parametrize("bad", ["chain", "key", "another key", "ca", "crl", "ciphers"])
-def test_what_cannot_be_loaded_is_said_at_once(bad: str) -> None:
-    certificate, other = leaf(), leaf("rsa")
-    given = {
-        "chain": certificate.pem,
-        "key": certificate.key_pem,
-        "ca": clients.root().pem,
-        "crl": b"",
-        "ciphers": "ECDHE+AESGCM",
-    }
-    given |= {"key": other.key_pem} if bad == "another key" else {bad: "garbage" if bad == "ciphers" else b"garbage"}
+BAD = {
+    "chain": {"chain_pem": b"garbage"},
+    "key": {"key_pem": b"garbage"},
+    "another key": {"key_pem": leaf("rsa").key_pem},
+    "an encrypted key": {"key_pem": b"-----BEGIN ENCRYPTED PRIVATE KEY-----"},
+    "authorities": {"ca_pem": b"garbage"},
+    "no authorities": {"ca_pem": b""},
+    "revocations": {"crl_pem": b"garbage"},
+    "ciphers": {"parameters": TlsParameters("garbage")},
+}
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=BAD)
+def test_what_cannot_be_loaded_is_said_at_once(change: dict[str, Any]) -> None:
+    good: dict[str, Any] = {"chain_pem": leaf().pem, "key_pem": leaf().key_pem, "ca_pem": clients.root().pem}
+    VerifyingContext(**good)
     with pytest.raises(ssl.SSLError):
-        VerifyingContext(
-            given["chain"],  # type: ignore[arg-type]
-            given["key"],  # type: ignore[arg-type]
-            ca_pem=given["ca"],  # type: ignore[arg-type]
-            crl_pem=given["crl"],  # type: ignore[arg-type]
-            ciphers=given["ciphers"],  # type: ignore[arg-type]
-        )
+        VerifyingContext(**(good | change))
