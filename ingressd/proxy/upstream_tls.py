@@ -1,7 +1,7 @@
 """TLS to an endpoint: our own layer over memory buffers, on the client's side of the connection.
 
-Cheaper than the event loop's: per request, per handshake, and because sessions are resumed, which uvloop cannot do.
-``benchmarks/upstream_tls.py`` shows it.
+It costs what the event loop's does (``benchmarks/upstream_tls.py``), and can what that cannot: resume a session, look
+at the certificate before anybody writes a request, and tell an end from a truncation.
 """
 
 from __future__ import annotations
@@ -17,52 +17,64 @@ from ingressd.tls.client import UpstreamTls, check_peer, client_context
 
 SESSION_S = 3600.0
 """A session is resumed for so long after the handshake that verified its certificate; then there is a full one."""
+REFUSED_S = 60.0
+"""Who did not resume a session is offered none for so long: to take one and offer it costs more than is saved."""
 
 
 class EndpointTls:
-    """What one endpoint and one profile share: the context, and the session to resume. Keep it with the endpoint."""
+    """What one endpoint and one profile share: the context, and the session to resume. Keep it with the endpoint.
 
-    __slots__ = ("_latest", "_session", "_since", "context", "profile")
+    A session is taken once and then offered with every connection, because Python copies one, certificates and all,
+    whenever it is looked at: 0.2 ms. Nobody's privacy is at stake that fresh tickets would protect (RFC 8446 §C.4).
+    """
+
+    __slots__ = ("_latest", "_none_before", "_session", "_since", "context", "profile")
 
     def __init__(self, profile: UpstreamTls) -> None:
         """Raises ProfileError, see ``client_context``."""
         self.profile = profile
         self.context = client_context(profile)
-        self._latest: ClientTls | None = None
+        self._latest: ClientTls | None = None  # open, and had a full handshake: its ticket comes after it
         self._session: ssl.SSLSession | None = None
         self._since = 0.0  # when the full handshake of the session was, monotonic seconds
+        self._none_before = 0.0
 
     def session(self, now: float) -> ssl.SSLSession | None:
         """The session to begin a connection with, None for a full handshake."""
-        if self._latest is not None:  # its tickets came after its handshake
-            self._session = _resumable(self._latest.ssl_object) or self._session
-        if now - self._since > SESSION_S:
-            self._session = None
+        if now - self._since > SESSION_S or now < self._none_before:
+            return None
+        if self._session is None and self._latest is not None:
+            self._session = _resumable(self._latest.ssl_object)
         return self._session
 
     def opened(self, transport: ClientTls, connection: ssl.SSLObject, now: float) -> None:
         """A handshake has succeeded. Raises PeerRefused when the endpoint is not who was asked for."""
-        if not connection.session_reused:
-            check_peer(self.profile, connection)
-            self._since = now
-            self._session = None
+        if connection.session_reused:
+            return
+        check_peer(self.profile, connection)
+        if transport.offered:
+            self._none_before = now + REFUSED_S
+        self._since = now
+        self._session = None
         self._latest = transport
 
     def closed(self, transport: ClientTls, connection: ssl.SSLObject) -> None:
         """A connection that had been opened is about to be forgotten."""
         if self._latest is transport:
-            self._session = _resumable(connection) or self._session
             self._latest = None
+            if self._session is None:
+                self._session = _resumable(connection)
 
 
 class ClientTls(TlsTransport):
     """The client's side of one TLS connection; everything else is as in ``TlsTransport``."""
 
-    __slots__ = ("_tls",)
+    __slots__ = ("_tls", "offered")
 
     def __init__(self, tls: EndpointTls, inner: asyncio.Protocol, opening: _Opening) -> None:
         super().__init__(tls.context, lambda: inner, opening)
         self._tls = tls
+        self.offered = False  # a session to resume
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
@@ -82,12 +94,10 @@ class ClientTls(TlsTransport):
         super().connection_made(transport)
         self._phase = HANDSHAKE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._ssl = self._context.wrap_bio(
-            self._incoming,
-            self._outgoing,
-            server_hostname=self._tls.profile.sent_name,
-            session=self._tls.session(monotonic()),
-        )
+        session = self._tls.session(monotonic())
+        self.offered = session is not None
+        name = self._tls.profile.sent_name
+        self._ssl = self._context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
         try:
             self._ssl.do_handshake()
         except ssl.SSLWantReadError:

@@ -231,6 +231,28 @@ async def test_sessions_end_an_hour_after_the_certificate_was_verified(
         assert [reused for reused, _ in backend.connections] == [False, True, False, True]
 
 
+async def test_who_refuses_a_session_is_offered_none_for_a_minute(
+    make_backend: Callable[..., Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(upstream_tls, "monotonic", lambda: now[0])
+    tls, offered = EndpointTls(UpstreamTls()), []
+    async with make_backend().running() as before, make_backend().running() as restarted:
+        for now[0], backend in (
+            (1000.0, before),
+            (1001.0, before),
+            (1002.0, restarted),  # it has other keys
+            (1003.0, restarted),
+            (1061.0, restarted),
+            (1062.5, restarted),
+        ):
+            inner = await connected(backend, tls)
+            await inner.ask(b"a")
+            offered.append(inner.transport.offered)
+        assert offered == [False, True, True, False, False, True]
+        assert [reused for reused, _ in restarted.connections] == [False, False, False, True]
+
+
 async def test_two_profiles_share_no_session(make_backend: Callable[..., Backend]) -> None:
     async with make_backend().running() as backend:
         for profile in (UpstreamTls(), UpstreamTls(name="other")):
