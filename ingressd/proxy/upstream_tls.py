@@ -11,6 +11,7 @@ import ssl
 from time import monotonic
 
 from ingressd.errors import UpstreamError
+from ingressd.policy.upstream_tls import BackendTls
 from ingressd.proxy.tls_sending import HANDSHAKE, WAITING
 from ingressd.proxy.tls_transport import TlsTransport
 from ingressd.tls.client import UpstreamTls, check_peer, client_context
@@ -119,6 +120,23 @@ class ClientTls(TlsTransport):
             self._break(error)
         else:
             super()._open()
+
+
+def profile_of(
+    settings: BackendTls, *, ca_pem: bytes = b"", chain_pem: bytes = b"", key_pem: bytes = b""
+) -> UpstreamTls:
+    """The profile of ``settings``, with what its ``material`` holds."""
+    return UpstreamTls(
+        verify=settings.verify,
+        name=settings.name,
+        server_name=settings.server_name,
+        protocols=settings.protocols,
+        ciphers=settings.ciphers,
+        verify_depth=settings.verify_depth,
+        ca_pem=ca_pem if settings.verify else b"",
+        chain_pem=chain_pem,
+        key_pem=key_pem,
+    )
 
 
 class _Opening:
