@@ -35,9 +35,9 @@ _PORT = re.compile(rb"[0-9]{1,5}")
 _PASSED = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_PASSED_BYTES)
 _LIST = re.compile(rb"[A-Za-z0-9.:,_ \[\]-]{1,%d}" % MAX_PASSED_BYTES)
 _BETWEEN = re.compile(rb"[ ,]+")
-_IPV4_AND_PORT = re.compile(rb"([0-9.]+):[0-9]{1,5}")
-_IPV6_IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
-_ADDRESS = re.compile(rb"[0-9A-Fa-f:.]{2,45}")
+_IPV4 = re.compile(rb"\.".join([rb"(0|[1-9][0-9]{0,2})"] * 4) + rb"(?::[0-9]{1,5})?")
+_IPV6_IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
+_IPV6 = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 class Forwarding(Struct, frozen=True, gc=False, array_like=True):
@@ -118,8 +118,7 @@ class ForwardingRules:
 
     def _see(self, peer: str, scheme: bytes, port: bytes, host_field: bytes, claimed: bytes) -> Seen:
         settings = self.settings
-        address = read_address(peer)
-        is_trusted = address is not None and address in self._trusted
+        is_trusted = self._trusts(peer)
         client, authority = peer, host_field
         if claimed and settings.client_from_header and is_trusted:
             client = self._client_of(field_value(claimed, self._header) or b"") or peer
@@ -140,6 +139,11 @@ class ForwardingRules:
             lines += _original(claimed, self._header, b"For") + _original(claimed, self._host_header, b"Host")
         return Seen(client, scheme, authority, port, sender, lines)
 
+    def _trusts(self, peer: str) -> bool:
+        address = _entry_address(peer.encode("latin-1"))
+        packed = read_address(peer) if address is None else address[1]
+        return packed is not None and packed in self._trusted
+
     def _client_of(self, listed: bytes) -> str | None:
         """The first address from the right that is not trusted; all trusted: the leftmost. None: nothing readable."""
         found = None
@@ -147,10 +151,7 @@ class ForwardingRules:
             address = _entry_address(entry)
             if address is None:
                 break
-            packed = read_address(address)
-            if packed is None:
-                break
-            found = address
+            found, packed = address
             if packed not in self._trusted:
                 break
         return found
@@ -162,18 +163,18 @@ def _from_the_right(listed: bytes) -> Iterator[bytes]:
     yield from entries[: -MAX_ADDRESSES - 1 : -1]
 
 
-def _entry_address(entry: bytes) -> str | None:
-    """An address as nginx reads one, with or without a port, in its one spelling."""
-    found = _IPV4_AND_PORT.fullmatch(entry) or _IPV6_IN_BRACKETS.fullmatch(entry)
+def _entry_address(entry: bytes) -> tuple[str, bytes] | None:
+    """An address as nginx reads one, with or without a port: in its one spelling, and as 4 or 16 bytes."""
+    found = _IPV4.fullmatch(entry)
+    if found is not None:  # ipaddress would take ten times as long, and most are of this kind
+        numbers = [int(number) for number in found.groups()]
+        if max(numbers) > 255:
+            return None
+        return ".".join(map(str, numbers)), bytes(numbers)
+    found = _IPV6_IN_BRACKETS.fullmatch(entry)
     text = found.group(1) if found else entry
-    if not _ADDRESS.fullmatch(text):
-        return None
-    packed = read_address(text.decode("ascii"))
-    return None if packed is None else _spelled(packed)
-
-
-def _spelled(packed: bytes) -> str:
-    return str(ip_address(packed))
+    packed = read_address(text.decode("ascii")) if len(text) <= 45 and _IPV6.fullmatch(text) else None
+    return None if packed is None else (str(ip_address(packed)), packed)
 
 
 def _first(claimed: bytes, name: bytes) -> bytes:
