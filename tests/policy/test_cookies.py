@@ -1,6 +1,8 @@
 """Expected lines are nginx's own: it was asked."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingressd.policy.cookies import CookieRewrite, CookieRule, read_pair
 
@@ -60,3 +62,11 @@ def test_what_owners_write() -> None:
 def test_what_they_cannot(text: str) -> None:
     with pytest.raises(ValueError, match=r"neither|not supported|cannot be"):
         read_pair(text)
+
+
+@given(st.text('abDPomainth=;. /\t"', max_size=60))
+def test_whatever_an_upstream_sets_stays_one_line(value: str) -> None:
+    rewritten = ORIGIN.apply(f"Set-Cookie: {value}\r\nX: y\r\n".encode())
+    assert rewritten.count(b"\r\n") == 2
+    assert rewritten.startswith(b"Set-Cookie: ")
+    assert rewritten.endswith(b"\r\nX: y\r\n")
