@@ -71,7 +71,7 @@ class Pattern(Protocol):
 class Connection(Struct, frozen=True):
     """What is known of the client's connection. Make it once per connection.
 
-    ``server_name``: of its handshake; "" when the client sent none, None when nobody looked.
+    ``server_name``: of its handshake; "" when the client sent none, None when nobody looked, or could read it.
     """
 
     is_tls: bool
@@ -126,7 +126,7 @@ def needs_tls(settings: ClientCertificates, connection: Connection) -> Answer | 
 
 def may_serve_name(settings: ClientCertificates, pattern: Pattern, connection: Connection) -> Answer | None:
     """For Phase.CERTIFICATE_NAME: 403 unless the subject matches. No certificate has the empty subject."""
-    certificate = _relevant(settings, connection)
+    certificate = certificate_for(settings, connection)
     if pattern.search("" if certificate is None else certificate.subject) is not None:
         return None
     return Answer(403, "client_certificate_name", body=b"client certificate unauthorized")
@@ -136,7 +136,7 @@ def upstream_lines(settings: ClientCertificates, connection: Connection) -> byte
     """Whole field lines for the upstream, the same for every request of a connection; see ``UPSTREAM_FIELDS``."""
     if not connection.is_tls:
         return b""
-    certificate = _relevant(settings, connection)
+    certificate = certificate_for(settings, connection)
     if certificate is None or certificate.verdict == _NONE:
         return b"ssl-client-verify: NONE\r\n"
     lines = [
@@ -149,7 +149,7 @@ def upstream_lines(settings: ClientCertificates, connection: Connection) -> byte
     return b"\r\n".join((*lines, b""))
 
 
-def _relevant(settings: ClientCertificates, connection: Connection) -> Presented | None:
-    """The connection's certificate, unless it was verified against something else."""
+def certificate_for(settings: ClientCertificates, connection: Connection) -> Presented | None:
+    """What of the connection counts here: None when it was verified against something else, or not at all."""
     certificate = connection.certificate
     return None if certificate is None or certificate.trust != settings.trust else certificate

@@ -46,7 +46,7 @@ class PassThrough:
 class _Joined:
     """One connection passed through: both sides, one deadline, one place where it ends."""
 
-    __slots__ = ("_client", "_endpoint", "_gateway", "_host", "_is_open", "_target", "deadline", "wake_at")
+    __slots__ = ("_client", "_endpoint", "_gateway", "_host", "_target", "deadline", "wake_at")
 
     def __init__(self, target: PassThrough, transport: asyncio.Transport, data: bytes) -> None:
         self._target = target
@@ -54,7 +54,6 @@ class _Joined:
         self._client = _Side(self)
         self._endpoint = _Side(self)
         self._client.other, self._endpoint.other = self._endpoint, self._client
-        self._is_open = True
         self.deadline = self.wake_at = NEVER
         peer = transport.get_extra_info("peername")
         self._host = peer[0] if peer else "unknown"
@@ -81,7 +80,7 @@ class _Joined:
             self.abort()
             return
         endpoint, client = self._endpoint.transport, self._client.transport
-        if not self._is_open or endpoint is None or client is None:  # the client has left meanwhile
+        if endpoint is None or client is None or client.is_closing():  # somebody has left meanwhile
             self.abort()
             return
         self.touch()
@@ -119,7 +118,6 @@ class _Joined:
             self._gateway.wheel.cancel(self)
 
     def _leave(self) -> None:
-        self._is_open = False
         self._gateway.connections.discard(self)
         self._gateway.active -= 1
         self._gateway.admission.closed()
@@ -164,7 +162,8 @@ class _Side(asyncio.Protocol):
         if self.other._has_ended or self.other.transport is None:
             self._joined.finish()
             return False
-        self.other.transport.write_eof()
+        if not self.other.transport.is_closing():
+            self.other.transport.write_eof()
         return True
 
     def pause_writing(self) -> None:

@@ -79,7 +79,7 @@ class _Feed:
 class ChosenTls(TlsTransport):
     """A ``TlsTransport`` that reads the hello first. Beyond its face, ``get_extra_info`` knows:
 
-    - ``server_name``: as the client sent it, lower case, "" for none (also when the hello could not be read);
+    - ``server_name``: as the client sent it, lower case, "" for none; None when the hello could not be read;
     - ``client_certificate``: a ``ClientCertificate`` where the host asked for one, else the default.
     """
 
@@ -95,7 +95,7 @@ class ChosenTls(TlsTransport):
         super().__init__(context, make_inner, owner)
         self._choices = choices
         self._hello: HelloReader | None = HelloReader()
-        self._server_name = ""
+        self._server_name: str | None = None
         self._verified: VerifiedConnection | None = None
         self._certificate: ClientCertificate | None = None
 

@@ -95,7 +95,7 @@ class VerifyingObject:
         """Bytes from the network."""
         view = memoryview(data)
         while view:
-            view = view[self._connection.bio_write(view.tobytes()) :]
+            view = view[self._connection.bio_write(view) :]
 
     def do_handshake(self) -> None:
         with self._sending():
@@ -104,16 +104,22 @@ class VerifyingObject:
     def read(self, size: int) -> bytes:
         """Plaintext of one record; b"" after the peer's close_notify. Raises ssl.SSLError, SSLWantReadError."""
         try:
-            with self._sending():
-                return self._connection.recv(size)
-        except ssl.SSLZeroReturnError:
+            return self._connection.recv(size)
+        except SSL.ZeroReturnError:
+            self._put_out()
             return b""
+        except SSL.Error as error:  # most often: no more for now. What there is to send leaves no later than here
+            self._put_out()
+            raise _translated(error) from None
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         view = memoryview(data)
-        with self._sending():
+        try:
             while view:  # pyOpenSSL writes a record at a time
-                view = view[self._connection.send(view.tobytes()) :]
+                view = view[self._connection.send(view) :]
+        except SSL.Error as error:
+            raise _translated(error) from None
+        self._put_out()
         return len(data)
 
     def unwrap(self) -> None:
@@ -152,10 +158,10 @@ class VerifyingObject:
 
     def _put_out(self) -> None:
         try:
-            while True:
-                self._outgoing.write(self._connection.bio_read(_PIECE))
+            while self._outgoing.write(self._connection.bio_read(_PIECE)) == _PIECE:
+                pass  # it was full: there may be more
         except SSL.WantReadError:
-            pass
+            pass  # nothing
 
 
 def _note(connection: SSL.Connection, _: crypto.X509, problem: int, __: int, is_good: int) -> bool:

@@ -204,6 +204,26 @@ async def _ends(reading: Awaitable[bytes]) -> None:
         assert await reading == b""
 
 
+async def test_who_leaves_before_the_endpoint_answers() -> None:
+    async with passing(echo) as gateway:
+        endpoint = SwitchingTcp()
+
+        async def connect_at_last(make: Callable[[], asyncio.Protocol], *_: object) -> None:
+            client.protocol.connection_lost(None)
+            endpoint.attach(make())
+            connected.set()
+
+        connected = asyncio.Event()
+        gateway.gateway.loop = Loop(gateway.gateway.loop, connect_at_last)  # type: ignore[assignment]
+        client = SwitchingTcp()
+        PassThrough(gateway.gateway, "192.0.2.9", 443).take_over(client, HELLO)
+        await connected.wait()
+        await asyncio.sleep(0)
+        assert endpoint.aborted
+        assert endpoint.written == []
+        assert gateway.gateway.connections == set()
+
+
 @on_both_loops
 def test_what_nobody_uses_is_closed(run: Run) -> None:
     async def scenario() -> None:

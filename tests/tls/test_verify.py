@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ingressd.proxy.verified_tls import ChosenTls, HelloChoices
+from ingressd.tls import verify
 from ingressd.tls.client_certificate import ClientCertificate, trust_key
 from ingressd.tls.context import TlsParameters
 from ingressd.tls.verify import VerifyingContext
@@ -180,6 +181,28 @@ async def test_large_bodies_both_ways_in_pieces_of_any_size(
     wire.exchange()
     assert wire.client.saw_close_notify
     assert wire.is_tcp_closed()
+
+
+async def test_a_hello_that_only_openssl_understands_presents_nothing(tmp_path: Path) -> None:
+    """Its name was not read, so nothing was verified: ``may_serve`` calls every closed host misdirected."""
+    wire = ChosenWire(HelloChoices({"shop.example": verifying()}), Client(context_of("good", None, tmp_path)))
+    hello = wire.client.step()
+    wire.to_server(hello[:1] + b"\x03\x01" + len(hello[5:]).to_bytes(2) + hello[5:])
+    assert wire.transport.get_extra_info("server_name") == "shop.example"
+    odd = ChosenWire(HelloChoices({"shop.example": verifying()}), Client(context_of("good", None, tmp_path)))
+    odd.to_server(odd.client.step().replace(b"shop.example", b"shop\x01example"))
+    assert odd.transport.get_extra_info("server_name", "default") is None
+    assert odd.transport.get_extra_info("client_certificate") is None
+
+
+async def test_an_openssl_with_costly_groups_gets_one_that_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(verify, "_LIMITED_GROUPS_SINCE", 1 << 40)
+    context = VerifyingContext(leaf().pem, leaf().key_pem, ca_pem=clients.root().pem)
+    wire = visit(context, context_of("good", None, tmp_path))
+    assert wire.certificate.verdict == "SUCCESS"
+    assert wire.transport.get_extra_info("ssl_object")._connection.get_group_name() in ("secp256r1", "prime256v1")
 
 
 async def test_a_breach_of_protocol(tmp_path: Path) -> None:
