@@ -17,8 +17,8 @@ _ADDRESS: Final = Answer(403, "address-blocked")
 
 
 class Blocks(Struct, frozen=True, gc=False, array_like=True):
-    """``block-user-agents``, ``block-referers``: entries as in nginx's ``map``. ``~pattern`` is a pattern, ``~*pattern``
-    one that ignores case, anything else the whole value in any case. ``networks``: ``block-cidrs`` as
+    """``block-user-agents``, ``block-referers``: entries as in nginx's ``map``. ``~pattern`` is a pattern,
+    ``~*pattern`` one that ignores case, anything else the whole value in any case. ``networks``: ``block-cidrs`` as
     ``address_list.read_networks`` returns it.
     """
 

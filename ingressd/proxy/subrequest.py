@@ -16,7 +16,9 @@ from ingressd.proxy.exchange import STALE
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.resolver import Resolver
 from ingressd.proxy.upstream import UpstreamConnection, open_connection
+from ingressd.proxy.upstream_tls import EndpointTls, connect_tls
 from ingressd.routing.snapshot import Endpoint
+from ingressd.tls.client import UpstreamTls
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
@@ -27,7 +29,12 @@ ATTEMPTS: Final = 3  # of one question, at different addresses if there are seve
 CONNECT_S: Final = 5.0
 SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
-_Target = tuple[str, str, int, str]
+
+class _Target(NamedTuple):
+    """An address to ask, with its connections. ``tls`` None: plain HTTP."""
+
+    endpoint: LiveEndpoint
+    tls: EndpointTls | None
 
 
 class Fetched(NamedTuple):
@@ -109,7 +116,7 @@ class Fetcher:
 
     def __init__(self, gateway: Gateway, resolver: Resolver | None = None) -> None:
         self._gateway = gateway
-        self._targets: dict[_Target, LiveEndpoint] = {}  # the one asked last comes last
+        self._targets: dict[tuple[str, int, str], _Target] = {}  # the one asked last comes last
         self.resolver = resolver or Resolver(gateway.loop)
 
     def close(self) -> None:
@@ -131,16 +138,15 @@ class Fetcher:
     ) -> Fetched:
         """Send ``head`` (and ``body``, framed as the head says) to ``host`` and wait for the answer.
 
-        ``host`` is a name or an address, IPv6 without brackets. ``timeout_s`` is for everything together. A question
-        goes out again only when nobody has heard it, or when its method is safe and a kept connection had ended.
+        ``host`` is a name or an address, IPv6 without brackets. Over ``https`` a name is sent (SNI); no certificate
+        is verified, as in ingress-nginx. ``timeout_s`` is for everything together. A question goes out again only when nobody
+        has heard it, or when its method is safe and a kept connection had ended.
 
         Raises:
             UpstreamError: no answer in time, or none at all; nothing that is half an answer is returned.
         """
-        if scheme != "http":
-            raise UpstreamError(
-                "scheme_not_supported", f"{scheme}:// to {host}: only http is spoken here", unheard=True
-            )
+        if scheme not in ("http", "https"):
+            raise UpstreamError("scheme_not_supported", f"{scheme}:// to {host} is not spoken here", unheard=True)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._try_addresses(scheme, host, port, head + body, method, timeout_s, max_body_bytes)
@@ -154,9 +160,10 @@ class Fetcher:
         first = random.randrange(len(addresses))  # noqa: S311 - balance, not secrecy
         attempts = min(ATTEMPTS, len(addresses) + 1)  # one more, because a kept connection may have ended
         for attempt in range(attempts):
-            endpoint = self._target(scheme, addresses[(first + attempt) % len(addresses)], port, host)
+            address = addresses[(first + attempt) % len(addresses)]
+            target = self._target(address, port, host if scheme == "https" else "")
             try:
-                return await self._exchange(endpoint, message, method, timeout_s, max_body_bytes, fresh=attempt > 0)
+                return await self._exchange(target, message, method, timeout_s, max_body_bytes, fresh=attempt > 0)
             except UpstreamError as error:
                 may_repeat = error.unheard or (error.reason == STALE and method in SAFE_METHODS)
                 if not may_repeat or attempt + 1 == attempts:
@@ -164,21 +171,14 @@ class Fetcher:
         raise AssertionError  # pragma: no cover - the loop returns or raises
 
     async def _exchange(
-        self,
-        endpoint: LiveEndpoint,
-        message: bytes,
-        method: bytes,
-        timeout_s: float,
-        max_body_bytes: int,
-        *,
-        fresh: bool,
+        self, target: _Target, message: bytes, method: bytes, timeout_s: float, max_body_bytes: int, *, fresh: bool
     ) -> Fetched:
-        pool = self._gateway.pool
-        connection = pool.lease(endpoint, fresh=fresh)
+        endpoint = target.endpoint
+        connection = self._gateway.pool.lease(endpoint, fresh=fresh)
         collector = _Collector(self._gateway.loop, max_body_bytes)
         try:
             if connection is None:
-                connection = await open_connection(self._gateway, endpoint, min(timeout_s, CONNECT_S))
+                connection = await self._open(target, min(timeout_s, CONNECT_S))
             if not connection.is_open():
                 raise UpstreamError("connect_failed", f"{endpoint.label} closed at once", unheard=True)
             connection.begin(collector, method, upgrade=b"", read_s=timeout_s, send_s=timeout_s)
@@ -188,6 +188,14 @@ class Fetcher:
         finally:
             collector.abandon()
             self._give_back(endpoint, connection, is_finished=collector.is_finished)
+
+    async def _open(self, target: _Target, timeout_s: float) -> UpstreamConnection:
+        endpoint = target.endpoint
+        if target.tls is None:
+            return await open_connection(self._gateway, endpoint, timeout_s)
+        connection = UpstreamConnection(self._gateway, endpoint)
+        await connect_tls(self._gateway.loop, connection, endpoint.address, endpoint.port, target.tls, timeout_s)
+        return connection
 
     def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection | None, *, is_finished: bool) -> None:
         if connection is None:
@@ -203,20 +211,22 @@ class Fetcher:
         else:
             connection.sink = None
 
-    def _target(self, scheme: str, address: str, port: int, host: str) -> LiveEndpoint:
-        """The pool's entry for an address; with TLS for a name at it, because a connection proves only one."""
-        key = (scheme, address, port, host if scheme == "https" else "")
-        endpoint = self._targets.pop(key, None)
-        if endpoint is None:
+    def _target(self, address: str, port: int, tls_name: str) -> _Target:
+        """What we have for an address; with TLS for a name at it, because a connection is made for one only."""
+        key = (address, port, tls_name)
+        target = self._targets.pop(key, None)
+        if target is None:
             if len(self._targets) >= MAX_TARGETS:
                 self._forget_oldest()
             endpoint = LiveEndpoint(Endpoint(address, port))
             endpoint.named_by = 1
-        self._targets[key] = endpoint
-        return endpoint
+            tls = EndpointTls(UpstreamTls(name=tls_name, server_name=True)) if tls_name else None
+            target = _Target(endpoint, tls)
+        self._targets[key] = target
+        return target
 
     def _forget_oldest(self) -> None:
-        endpoint = self._targets.pop(next(iter(self._targets)))
+        endpoint = self._targets.pop(next(iter(self._targets))).endpoint
         endpoint.named_by = 0  # connections in use close when they come back
         for connection in list(endpoint.idle):
             self._gateway.pool.forget(endpoint, connection)

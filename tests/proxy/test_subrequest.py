@@ -1,6 +1,8 @@
 """Sub-requests over real sockets: answers, bounds, failures, and connections that are used again."""
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +13,7 @@ from ingressd.proxy.subrequest import Fetched, Fetcher
 from ingressd.routing.snapshot import Snapshot
 from tests.support.gateway import LocalGateway, check_counts, make_gateway
 from tests.support.origin import Origin, Script, Seen, origin
+from tests.tls.authority import issue, new_key
 
 HEAD = b"GET /auth HTTP/1.1\r\nHost: auth\r\n\r\n"
 
@@ -182,6 +185,52 @@ async def test_only_what_is_spoken(fetcher: Fetcher) -> None:
     with pytest.raises(UpstreamError) as failure:
         await fetcher.fetch("ftp", "127.0.0.1", 1, HEAD, b"GET", 30.0, 100)
     assert failure.value.reason == "scheme_not_supported"
+
+
+@pytest.fixture(scope="module")
+def server_context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    issued = issue("auth", new_key("p256", 31), names=("auth.example",))
+    pair = tmp_path_factory.mktemp("auth") / "pair.pem"
+    pair.write_bytes(issued.key_pem + issued.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    return context
+
+
+async def test_over_tls_the_name_is_sent_and_connections_are_kept(
+    local: LocalGateway, server_context: ssl.SSLContext
+) -> None:
+    names: list[str | None] = []
+    server_context.sni_callback = lambda connection, name, context: names.append(name)
+
+    async def look_up(name: str) -> tuple[str, ...]:
+        return ("127.0.0.1",)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(head), head))
+        writer.close()
+
+    fetcher = Fetcher(local.gateway, Resolver(local.gateway.loop, lookup=look_up))
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_context)
+    port = server.sockets[0].getsockname()[1]
+    for name in ("a.example", "a.example", "b.example"):
+        assert (await fetcher.fetch("https", name, port, HEAD, b"GET", 30.0, 100)).body == HEAD
+    assert names == ["a.example", "b.example"]
+    assert local.gateway.pool.idle == 2
+    fetcher.close()
+    server.close()
+
+
+async def test_no_tls_there(fetcher: Fetcher, local: LocalGateway) -> None:
+    async def script(seen: Seen) -> None:
+        await seen.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with origin(script) as auth:
+        with pytest.raises(UpstreamError) as failure:
+            await fetcher.fetch("https", "127.0.0.1", auth.port, HEAD, b"GET", 30.0, 100)
+    assert failure.value.reason == "tls_handshake_failed"
 
 
 async def test_targets_are_bounded(fetcher: Fetcher, local: LocalGateway, monkeypatch: pytest.MonkeyPatch) -> None:
