@@ -12,7 +12,7 @@ from time import monotonic
 
 from ingressd.errors import UpstreamError
 from ingressd.policy.upstream_tls import BackendTls
-from ingressd.proxy.tls_sending import HANDSHAKE, WAITING
+from ingressd.proxy.tls_sending import HANDSHAKE, OPEN, WAITING
 from ingressd.proxy.tls_transport import TlsTransport
 from ingressd.tls.client import UpstreamTls, check_peer, client_context
 
@@ -106,6 +106,13 @@ class ClientTls(TlsTransport):
         except OSError as error:  # OpenSSL cannot even say hello, such as with ciphers of no version on offer
             self._failure = "protocol_error"
             self._break(error)
+
+    def eof_received(self) -> bool:
+        # RFC 9112 §9.8: what is read up to the end of the connection may have been cut off by anybody on the way. The
+        # inner protocol is told so by an exception, and needs to know nothing of TLS.
+        if self._phase is OPEN and not self._close_notify and self._error is None:
+            self._error = ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the endpoint ended without close_notify")
+        return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.handshake_done:

@@ -270,8 +270,9 @@ async def test_how_the_other_side_ends(make_backend: Callable[..., Backend]) -> 
                 backend.writers[-1].close()
             else:
                 backend.writers[-1].get_extra_info("socket")._sock.shutdown(socket.SHUT_WR)
-            await inner.lost
+            lost = await inner.lost
             assert inner.truncated is (not said)
+            assert lost is None if said else isinstance(lost, ssl.SSLEOFError)
 
 
 # ── what is no TLS backend ──
