@@ -58,9 +58,9 @@ _CODECS = {12: "utf-8", 18: "latin-1", 19: "latin-1", 20: "latin-1", 22: "latin-
 _SPECIAL = frozenset(b',+"\\<>;')  # RFC 2253 section 2.4
 
 # What is wrong with a chain that merely leads to no authority of ours: what ``optional_no_ca`` lets pass, in nginx too.
-# (22, too long, OpenSSL follows up with 20, which is the one that nginx sees.)
-_UNTRUSTED = frozenset({18, 19, 20, 21, 22, 27})
-_NO_CRL = 3  # follows from the others: a stranger's issuer is on no list of ours. By itself it is no small matter
+_UNTRUSTED = frozenset({18, 19, 20, 21, 27})
+# What OpenSSL may find on the way there: a stranger's issuer is on no list of ours; a chain is too long to be followed.
+_TOLERABLE = _UNTRUSTED | {3, 22}
 _REASONS = {  # X509_verify_cert_error_string, in OpenSSL 3's words
     2: "unable to get issuer certificate",
     3: "unable to get certificate CRL",
@@ -129,8 +129,8 @@ class ClientCertificate:
             self.verdict = FAILED + _NOT_JUDGED
         elif problems:
             self.verdict = FAILED + reason_of(problems[-1])  # the last one found, as nginx says it
-            found = {problem for problem in problems if problem != _NO_CRL}
-            self.is_merely_untrusted = bool(found) and found <= _UNTRUSTED
+            # nginx looks at the last one alone; a certificate that has expired besides is nothing to tolerate.
+            self.is_merely_untrusted = problems[-1] in _UNTRUSTED and _TOLERABLE.issuperset(problems)
         else:
             self.verdict = SUCCESS
 

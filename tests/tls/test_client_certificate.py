@@ -159,6 +159,8 @@ FOUND = {
     "untrusted and expired": (DER, (18, 10), True, "FAILED:certificate has expired", False),
     "expired and then untrusted": (DER, (10, 18), True, "FAILED:self-signed certificate", False),
     "untrusted, so on no list": (DER, (20, 3, 21), True, "FAILED:unable to verify the first certificate", True),
+    "too long a chain": (DER, (22, 20), True, "FAILED:unable to get local issuer certificate", True),
+    "self-signed, and lists there are": (DER, (18, 3), True, "FAILED:unable to get certificate CRL", False),
     "on no list": (DER, (3,), True, "FAILED:unable to get certificate CRL", False),
     "unheard of": (DER, (9999,), True, "FAILED:error number 9999", False),
 }
