@@ -224,6 +224,10 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     add("--max-header-bytes", "max_header_bytes", _count, "BYTES", "all header fields together (431)")
     add("--max-header-fields", "max_header_fields", _count, "N", "number of header fields (431)")
     add("--proxy-body-size", "max_body_bytes", _count, "BYTES", "request body (413); 0: no limit")
+    group.add_argument(
+        "--reuse-for-all", action="store_true",
+        help="kept endpoint connections also for POST and the like: saves a connect, and may cost one of them a 502",
+    )  # fmt: skip
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:

@@ -60,6 +60,7 @@ class LimitSettings(Struct, frozen=True, kw_only=True):
     max_header_bytes: int = 32768
     max_header_fields: int = 100
     max_body_bytes: int = 1 << 20
+    reuse_for_all: bool = False  # kept endpoint connections also for what must not be sent twice
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -14,9 +14,9 @@ from ingressd.errors import BadRequest
 from ingressd.http.field_parser import FieldParser
 from ingressd.http.field_values import content_length, list_items, without_named
 from ingressd.http.fields import FieldKind, request_kind, request_kinds
+from ingressd.http.request_line import NO_LINE, RequestLine
 from ingressd.http.target import normalise_host
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 _PROTOCOL = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")  # RFC 9110 §7.8, lower case
 _GOOD_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -27,7 +27,9 @@ _MAX_REMEMBERED_BLOCKS = 512
 class RequestFields:
     """What a request's field section says. ``onward`` holds the end-to-end field lines, each ending in CRLF.
 
-    Shared by all requests with the same section: nobody may change one.
+    ``lead`` is Host and these, ``tail`` the lines on framing and connection with the empty line: what an HTTP/1.1
+    request's onward head has around the lines that we add. Shared by all requests with the same section: nobody may
+    change one.
     """
 
     __slots__ = (
@@ -41,10 +43,12 @@ class RequestFields:
         "host",
         "host_field",
         "keep_alive",
+        "lead",
         "offers_h2c",
         "onward",
         "referer",
         "request_id",
+        "tail",
         "te_trailers",
         "upgrade",
     )
@@ -66,6 +70,8 @@ class RequestFields:
         self.accept = b""
         self.agent = b""
         self.referer = b""
+        self.lead = b""
+        self.tail = b"\r\n"
 
     @property
     def has_body(self) -> bool:
@@ -77,21 +83,32 @@ _NO_FIELDS = RequestFields()
 
 
 class RequestHead:
-    """A checked request: what was asked, of whom, and how its body is framed. ``query`` is empty or begins with ``?``.
+    """A checked request: what was asked, of whom, and how its body is framed.
 
     Made empty, it stands for a request that could not be read.
     """
 
-    __slots__ = ("fields", "method", "minor", "path", "query")
+    __slots__ = ("fields", "line")
 
-    def __init__(
-        self, method: bytes = b"", path: str = "", query: str = "", minor: int = 1, fields: RequestFields = _NO_FIELDS
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.minor = minor
+    def __init__(self, line: RequestLine = NO_LINE, fields: RequestFields = _NO_FIELDS) -> None:
+        self.line = line
         self.fields = fields
+
+    @property
+    def method(self) -> bytes:
+        return self.line.method
+
+    @property
+    def minor(self) -> int:
+        return self.line.minor
+
+    @property
+    def path(self) -> str:
+        return self.line.path
+
+    @property
+    def query(self) -> str:
+        return self.line.query
 
 
 # Looking into an enum costs as much as a comparison: once is enough.
@@ -109,19 +126,6 @@ def has_bare_line_end(data: bytes | bytearray) -> bool:
     # a head, and a client may send a large one byte by byte.
     pairs = data.count(b"\r\n")
     return data.count(b"\n") != pairs or data.count(b"\r") - data.endswith(b"\r") != pairs
-
-
-def read_request_line(line: bytes) -> tuple[bytes, bytes, int]:
-    """Method, raw target and minor version of ``line`` (without CRLF).
-
-    Raises:
-        BadRequest: ``bad_request_line`` when it is not ``method SP target SP HTTP/1.0|1.1`` (RFC 9112 §3).
-    """
-    match = _REQUEST_LINE.fullmatch(line)
-    if match is None:
-        raise BadRequest("bad_request_line", "not 'method target HTTP/1.1' (RFC 9112 §3)")
-    method, target, minor = match.groups()
-    return method, target, 1 if minor == b"1" else 0
 
 
 def read_request_fields(block: bytes, max_fields: int) -> RequestFields:
@@ -171,7 +175,25 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
         fields.request_id = b""
     fields.te_trailers = fields.te_trailers and b"te" in options
     fields.onward = b"".join(onward)
+    fields.lead = b"Host: %b\r\n%b" % (fields.host_field or b"", fields.onward)
+    fields.tail = _tail(fields)
     return fields
+
+
+def _tail(fields: RequestFields) -> bytes:
+    """Framing and connection fields come from the meaning of what was received, never from its bytes."""
+    tail = b""
+    if fields.chunked:
+        tail = b"Transfer-Encoding: chunked\r\n"
+    elif fields.content_length >= 0:
+        tail = b"Content-Length: %d\r\n" % fields.content_length
+    if fields.expects_continue and fields.has_body:
+        tail += b"Expect: 100-continue\r\n"
+    if fields.upgrade:
+        tail += b"Connection: upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n"
+    elif fields.te_trailers:
+        tail += b"Connection: TE\r\nTE: trailers\r\n"
+    return tail + b"\r\n"
 
 
 def _judge_field(

@@ -1,7 +1,7 @@
 """The head for the next hop, written anew from what was understood of the one received."""
 
 from ingressd.http.head import RequestFields
-from ingressd.http.response import ResponseFields
+from ingressd.http.request_line import RequestLine
 
 
 def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: bytes) -> bytes:
@@ -12,36 +12,14 @@ def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: b
     ) % (client, client, host_field, port, scheme, scheme, scheme)
 
 
-def request_head(
-    *, method: bytes, target: bytes, host_field: bytes, fields: RequestFields, minor: int, added: bytes
-) -> bytes:
-    """The onward request head. Framing and connection fields come from ``fields``' meaning, never from its bytes.
+def request_head(line: RequestLine, fields: RequestFields, added: bytes, *, authority: bytes = b"") -> bytes:
+    """The onward request head. ``added`` is our own field lines: they come last, after Connection had its say.
 
-    ``added`` is our own field lines (forwarded fields, request id). They come last, after Connection had its say. An
-    HTTP/1.0 client (``minor`` 0) can neither expect an interim response nor switch (RFC 9110 §10.1.1, §7.8).
+    ``authority`` is the Host of a request that has none. An HTTP/1.0 client can neither expect an interim response nor
+    switch protocols (RFC 9110 §10.1.1, §7.8).
     """
-    head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b" % (method, target, host_field, fields.onward, added)
-    if fields.chunked:
-        head += b"Transfer-Encoding: chunked\r\n"
-    elif fields.content_length >= 0:
-        head += b"Content-Length: %d\r\n" % fields.content_length
-    if minor:
-        if fields.expects_continue and fields.has_body:
-            head += b"Expect: 100-continue\r\n"
-        if fields.upgrade:
-            return head + b"Connection: upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n\r\n"
-        if fields.te_trailers:
-            return head + b"Connection: TE\r\nTE: trailers\r\n\r\n"
-    return head + b"\r\n"
-
-
-def response_head(
-    *, status: int, reason: bytes, fields: ResponseFields, framing: bytes, connection: bytes, date: bytes
-) -> bytes:
-    """The onward response head. ``framing`` and ``connection`` are whole field lines or empty.
-
-    ``date`` is used when the origin sent none (RFC 9110 §6.6.1: a recipient with a clock must add it).
-    """
-    if not fields.has_date:
-        framing = b"Date: " + date + b"\r\n" + framing
-    return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, fields.onward, framing, connection)
+    if line.minor:
+        return b"%b%b%b%b" % (line.onward, fields.lead, added, fields.tail)
+    host = authority if fields.host_field is None else fields.host_field
+    length = b"Content-Length: %d\r\n" % fields.content_length if fields.content_length >= 0 else b""
+    return b"%bHost: %b\r\n%b%b%b\r\n" % (line.onward, host, fields.onward, added, length)

@@ -1,6 +1,7 @@
 """Response heads: bytes up to the empty line → checked values, or the endpoint has failed us.
 
-As strict as for requests (see ``http/head``): what could be read as another message ends the connection.
+As strict as for requests (see ``http/head``): what could be read as another message ends the connection. Heads repeat
+within a second or for ever, so they are remembered, boundedly, by their exact bytes.
 """
 
 import re
@@ -16,8 +17,8 @@ from ingressd.http.head import has_bare_line_end
 # RFC 9112 §4: the space before an absent reason phrase is required of senders, but its lack is harmless and common.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _BEGINNING = b"HTTP/1."
-_MAX_BLOCK_TO_REMEMBER = 2048
-_MAX_REMEMBERED_BLOCKS = 512
+_MAX_HEAD_TO_REMEMBER = 2048
+_MAX_REMEMBERED_HEADS = 512
 
 
 class ResponseFields:
@@ -39,10 +40,64 @@ class ResponseFields:
         self.upgrade = b""
 
 
+NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
+"""How a response's body is framed (RFC 9112 §6.3)."""
+
+
+class ResponseHead:
+    """A checked response head. ``framing`` is that of the answer to any method but HEAD, which has no body.
+
+    ``keeps_open``: the endpoint does not announce the end of its connection. ``onward`` is the head for an HTTP/1.1
+    client whose connection goes on; empty when it has to be worded anew for each client. Shared by all responses with
+    the same head: nobody may change one.
+    """
+
+    __slots__ = ("fields", "framing", "keeps_open", "minor", "onward", "reason", "status")
+
+    def __init__(self, minor: int, status: int, reason: bytes, fields: ResponseFields) -> None:
+        self.minor = minor
+        self.status = status
+        self.reason = reason
+        self.fields = fields
+        self.framing = _framing(minor, status, fields)
+        self.keeps_open = not fields.close and (minor == 1 or fields.keep_alive)
+        self.onward = b""
+        if status >= 200 and fields.has_date and not fields.trailer and self.framing != UNTIL_CLOSE:
+            self.onward = self.worded(self.framing_line(self.framing), b"")
+
+    def framing_line(self, framing: int) -> bytes:
+        """The field line that tells a client of HTTP/1.1 how the body is framed."""
+        fields = self.fields
+        if framing == LENGTH or (framing == NO_BODY and fields.content_length >= 0 and self.status != 204):
+            return b"Content-Length: %d\r\n" % fields.content_length
+        return b"" if framing == NO_BODY else b"Transfer-Encoding: chunked\r\n"
+
+    def worded(self, framing: bytes, connection: bytes, date: bytes = b"") -> bytes:
+        """The onward head. ``framing`` and ``connection`` are whole field lines or empty.
+
+        ``date`` is used when the origin sent none (RFC 9110 §6.6.1: a recipient with a clock must add it).
+        """
+        fields = self.fields
+        if not fields.has_date:
+            framing = b"Date: %b\r\n%b" % (date, framing)
+        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (self.status, self.reason, fields.onward, framing, connection)
+
+
+def _framing(minor: int, status: int, fields: ResponseFields) -> int:
+    """RFC 9112 §6.3, steps 1 (but HEAD), 4-8; 3 was refused with the fields."""
+    if status < 200 or status in (204, 304):
+        return NO_BODY
+    if fields.chunked:
+        if minor == 0:
+            raise UpstreamError("ambiguous_response_framing", "Transfer-Encoding in an HTTP/1.0 response")
+        return CHUNKED
+    return LENGTH if fields.content_length >= 0 else UNTIL_CLOSE
+
+
 _DROPPED = FieldKind.DROPPED
 # A status without a body: llhttp then reads the fields just as strictly and waits for nothing.
 _parser = FieldParser(httptools.HttpResponseParser, b"HTTP/1.1 304 Not Modified\r\n")
-_remembered: dict[bytes, ResponseFields] = {}
+_remembered: dict[bytes, ResponseHead] = {}
 
 
 def check_unfinished(data: bytes) -> None:
@@ -70,27 +125,39 @@ def read_status_line(line: bytes) -> tuple[int, int, bytes]:
     return (1 if minor == b"1" else 0), int(status), reason or b""
 
 
+def read_response_head(head: bytes, max_fields: int) -> ResponseHead:
+    """Judge a response's head, given with its empty line.
+
+    Raises:
+        UpstreamError: ``bad_status_line``, ``bad_response_fields`` or ``ambiguous_response_framing``; the connection is
+            of no further use.
+    """
+    known = _remembered.get(head)
+    if known is not None:
+        return known
+    line_end = head.find(b"\r\n")
+    minor, status, reason = read_status_line(head[:line_end])
+    read = ResponseHead(minor, status, reason, read_response_fields(head[line_end + 2 :], max_fields))
+    if len(head) <= _MAX_HEAD_TO_REMEMBER:
+        if len(_remembered) >= _MAX_REMEMBERED_HEADS:
+            _remembered.clear()
+        _remembered[head] = read
+    return read
+
+
 def read_response_fields(block: bytes, max_fields: int) -> ResponseFields:
     """Judge a response's field section.
 
     Raises:
-        UpstreamError: ``bad_response_fields`` or ``ambiguous_response_framing``; the connection is of no further use.
+        UpstreamError: ``bad_response_fields`` or ``ambiguous_response_framing``
     """
-    known = _remembered.get(block)
-    if known is not None:
-        return known
     try:
         raw = _parser.parse(block)
     except ValueError as error:
         raise UpstreamError("bad_response_fields", str(error)) from None
     if len(raw) > max_fields:
         raise UpstreamError("bad_response_fields", f"more than {max_fields} header fields")
-    fields = _judge(raw)
-    if len(block) <= _MAX_BLOCK_TO_REMEMBER:
-        if len(_remembered) >= _MAX_REMEMBERED_BLOCKS:
-            _remembered.clear()
-        _remembered[block] = fields
-    return fields
+    return _judge(raw)
 
 
 def _judge(raw: list[tuple[bytes, bytes]]) -> ResponseFields:

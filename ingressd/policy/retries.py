@@ -8,20 +8,19 @@ MAX_SAVED = 200.0
 
 
 class RetryBudget:
-    """Saved up by requests, spent by retries."""
+    """Saved up by requests, spent by retries. ``requests`` is counted up by whoever begins one."""
 
-    __slots__ = ("_saved",)
+    __slots__ = ("_counted", "_saved", "requests")
 
     def __init__(self) -> None:
+        self.requests = 0
+        self._counted = 0
         self._saved = RESERVE
-
-    def earn(self) -> None:
-        """A request came in."""
-        if self._saved < MAX_SAVED:
-            self._saved += SHARE
 
     def spend(self) -> bool:
         """Whether one more attempt is allowed; it is counted when it is."""
+        self._saved = min(MAX_SAVED, self._saved + (self.requests - self._counted) * SHARE)
+        self._counted = self.requests
         if self._saved < 1.0:
             return False
         self._saved -= 1.0

@@ -19,7 +19,7 @@ from ingressd.http.head import RequestFields, RequestHead
 from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.patience import Patience
 from ingressd.proxy.records import record_own
-from ingressd.proxy.request_head import check_unfinished, read_request
+from ingressd.proxy.request_head import check_unfinished, read_in_part, read_request
 from ingressd.proxy.respond import own_response, status_of
 from ingressd.proxy.timers import NEVER
 
@@ -34,6 +34,7 @@ _HOLD_LINGER = 4  # what a refused client still sends has cost enough
 _HOLD_OFFER = 8  # it came after an offer to switch protocols and before the answer: never read as a request
 _LINGER = Struct("ii")  # struct linger
 _END = b"\r\n\r\n"
+_CR = 13
 
 
 class RequestSink(Protocol):
@@ -113,6 +114,8 @@ class Downstream(Patience, asyncio.Protocol):
             self._linger(len(data))
         elif self._buffer:
             self._read_more(data)
+        elif 0 < data.find(_END) == len(data) - 4 and data[0] != _CR and not self.write_paused:
+            self._begin(data, len(data) - 4)  # one whole request, as nearly always
         else:
             self._buffer = data
             self._read_requests()
@@ -196,7 +199,6 @@ class Downstream(Patience, asyncio.Protocol):
     def _read_request(self) -> bool:
         """Take one request from the buffer; False when its head is not complete yet."""
         data = self._buffer
-        request = RequestHead()
         try:
             if data.startswith(b"\r\n") and len(data) > 2:
                 data = data[2:]  # RFC 9112 §2.2: one empty line before a request line is forgiven
@@ -208,15 +210,23 @@ class Downstream(Patience, asyncio.Protocol):
                 self._buffer = data
                 self._await_head()
                 return False
-            self._buffer = b""
-            other_reading = read_request(data, end, self.gateway.limits, request)
         except BadRequest as error:
-            self._refuse(error, request)
+            self._refuse(error, RequestHead())
             return True
+        self._buffer = b""
+        self._begin(data, end)
+        return True
+
+    def _begin(self, data: bytes, end: int) -> None:
+        """The head that ends at ``end`` is complete."""
+        try:
+            request = read_request(data, end, self.gateway.limits)
+        except BadRequest as error:
+            self._refuse(error, read_in_part(data, end, self.gateway.limits))
+            return
         self._head_begun = False
         self.requests += 1
-        self._serve(request, other_reading, data[end + 4 :])
-        return True
+        self._serve(request, data[end + 4 :])
 
     def _read_more(self, data: bytes) -> None:
         """Bytes behind others that could not be used yet. Of an unfinished head only what is new is looked at: a large
@@ -241,11 +251,11 @@ class Downstream(Patience, asyncio.Protocol):
             self._head_begun = True  # further bytes of this head buy no further time
             self.arm(monotonic() + self.gateway.limits.header_s)
 
-    def _serve(self, request: RequestHead, other_reading: str, rest: bytes) -> None:
-        fields = request.fields
+    def _serve(self, request: RequestHead, rest: bytes) -> None:
+        line, fields = request.line, request.fields
         state = self.gateway.state
-        route = state.find(fields.host, request.path)
-        if other_reading and state.find(fields.host, other_reading) is not route:
+        route = state.table.find(fields.host, line.path) or state.fallback
+        if line.other_reading and state.find(fields.host, line.other_reading) is not route:
             self._refuse(BadRequest("ambiguous_path", "an encoded slash would lead another server elsewhere"), request)
         elif 0 < route.max_body_bytes < fields.content_length:
             self._refuse(BadRequest("body_too_large", f"more than {route.max_body_bytes} bytes"), request, route)
@@ -270,16 +280,16 @@ class Downstream(Patience, asyncio.Protocol):
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
 
     def may_keep_alive(self, request: RequestHead) -> bool:
-        """Whether the connection may go on after ``request`` (RFC 9112 §9.3)."""
-        if request.fields.close or self.gateway.draining or self._is_last_request():
-            return False
-        return request.minor == 1 or request.fields.keep_alive
+        """Whether the connection may go on after ``request`` (RFC 9112 §9.3).
 
-    def _is_last_request(self) -> bool:
-        """Whether this connection has had its share of requests, or no other one can follow."""
-        if self.requests >= self.gateway.limits.requests_per_connection:
-            return True
-        return self._no_more and _END not in self._buffer
+        Not when it has had its share of requests, nor when no other one can follow.
+        """
+        gateway = self.gateway
+        if request.fields.close or gateway.draining or self.requests >= gateway.limits.requests_per_connection:
+            return False
+        if self._no_more and _END not in self._buffer:
+            return False
+        return request.line.minor == 1 or request.fields.keep_alive
 
     # -- what an exchange asks of its client connection
 
@@ -369,9 +379,9 @@ class Downstream(Patience, asyncio.Protocol):
         """Answer in the endpoint's stead; the exchange has ended. ``unread`` as in ``on_exchange_done``."""
         self.gateway.stats.rejected(reason)
         self._write_own(status, request, close)
-        self.on_exchange_done(close=close, unread=unread)
+        self.on_exchange_done(monotonic(), close=close, unread=unread)
 
-    def on_exchange_done(self, *, close: bool, unread: bool) -> None:
+    def on_exchange_done(self, now: float, *, close: bool, unread: bool) -> None:
         """The response is written. ``unread``: the client may still be sending a body that nobody reads."""
         self.exchange = None
         self._waiting_for_body = False
@@ -381,9 +391,13 @@ class Downstream(Patience, asyncio.Protocol):
         if close:
             self._close(linger=unread or bool(self._buffer))
             return
+        gateway = self.gateway
         if not self.write_paused:
-            self.arm(monotonic() + self.gateway.limits.keep_alive_s)
-        self._read_requests()
+            self.deadline = now + gateway.limits.keep_alive_s
+            if self.deadline < self.wake_at:
+                gateway.wheel.schedule(self)
+        if self._buffer or self._held or self._no_more or gateway.draining:
+            self._read_requests()
 
     # -- refusing and closing
 

@@ -48,6 +48,10 @@ TRANSITIONS: dict[tuple[State, Happening], State] = {
 }
 
 
+# The same as rows of a list: no tuple is made, and no name of a member hashed, three times for each request.
+_NEXT: list[list[State | None]] = [[TRANSITIONS.get((state, what)) for what in Happening] for state in State]
+
+
 class Verdict(Enum):
     """What to do about a failed attempt."""
 
@@ -56,8 +60,6 @@ class Verdict(Enum):
     ABORT = "abort"
 
 
-# RFC 9110 §9.2.2: sending it twice means the same as sending it once.
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
 STALE = "stale_connection"
 """An idle connection had ended when it was used. Nobody is failing, so this takes nothing from the retry budget; it
 happens once per request at most, because second attempts get new connections."""
@@ -69,15 +71,18 @@ class Exchange:
 
     __slots__ = ("attempts", "idempotent", "replayable", "state")
 
-    def __init__(self, method: bytes) -> None:
+    def __init__(self, *, idempotent: bool) -> None:
         self.state = State.CONNECTING
         self.attempts = 0  # connections asked for, leased or refused
-        self.idempotent = method in IDEMPOTENT
+        self.idempotent = idempotent  # RFC 9110 §9.2.2: sent twice means the same as sent once
         self.replayable = True  # everything sent so far can be sent again
 
     def move(self, happening: Happening) -> None:
         """Go where ``TRANSITIONS`` says. A KeyError here is a bug of ours, not a peer's doing."""
-        self.state = TRANSITIONS[self.state, happening]
+        state = _NEXT[self.state][happening]
+        if state is None:
+            raise KeyError(self.state, happening)
+        self.state = state
 
     def decide(self, error: UpstreamError, *, max_attempts: int, budget: RetryBudget) -> Verdict:
         """Decide about a failed attempt; a retry is taken from ``budget``.

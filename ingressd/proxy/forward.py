@@ -14,7 +14,7 @@ from ingressd.errors import BadRequest, ProxyError, UpstreamError
 from ingressd.http import hops
 from ingressd.http.framing import encode_chunk, encode_end
 from ingressd.http.head import RequestHead
-from ingressd.http.response import ResponseFields
+from ingressd.http.response import CHUNKED, LENGTH, NO_BODY, ResponseHead
 from ingressd.http.target import rewritten_target
 from ingressd.policy.rewrite import rewrite_path
 from ingressd.proxy.exchange import STALE, Exchange, Happening, State, Verdict
@@ -25,12 +25,16 @@ from ingressd.proxy.respond import own_body_bytes, status_of
 from ingressd.proxy.serving import LiveBackend, LiveRoute
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.tunnel import Tunnel
-from ingressd.proxy.upstream import LENGTH, NO_BODY, UpstreamConnection, open_connection
+from ingressd.proxy.upstream import UpstreamConnection, open_connection
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
 
 log = logging.getLogger(__name__)
+
+# Looking into an enum costs more than a comparison: once is enough.
+_CONNECTING, _ENDED = State.CONNECTING, State.ENDED
+_LEASED, _HEAD, _COMPLETE = Happening.LEASED, Happening.HEAD, Happening.COMPLETE
 
 CLIENT_GONE = 499
 """What log and metrics show, as nginx does, when the client left before any response began."""
@@ -46,6 +50,7 @@ class Forwarding(Exchange):
         "_head",
         "_offered",
         "_out_head",
+        "_spare",
         "_tried",
         "backend",
         "bytes_in",
@@ -65,8 +70,11 @@ class Forwarding(Exchange):
 
     def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, backend: LiveBackend) -> None:
         fields = request.fields
-        super().__init__(request.method)
-        self.gateway = down.gateway
+        self.state = _CONNECTING  # what Exchange.__init__ does, without a call
+        self.attempts = 0
+        self.idempotent = request.line.idempotent
+        self.replayable = True
+        gateway = self.gateway = down.gateway
         self.down = down
         self.request = request
         self.route = route
@@ -79,18 +87,19 @@ class Forwarding(Exchange):
         self.bytes_in = 0  # of the request body
         self.bytes_out = 0  # of the response body
         self.close_after = False  # the response's head told the client that the connection ends
-        self.request_id = fields.request_id or self.gateway.new_request_id()
-        self._tried: list[LiveEndpoint] = []
+        self.request_id = fields.request_id or gateway.new_request_id()
+        self._tried: tuple[LiveEndpoint, ...] = ()
         self._head = b""  # the onward request head, the same for every attempt
         self._out_head = b""  # a response head that waits for the first body bytes
         self._chunk_response = False
-        self._offered = fields.upgrade if request.minor else b""
+        self._offered = fields.upgrade if request.line.minor else b""
         self._body: RequestBody | None = None
+        self._spare = False  # the connection ends with this exchange
         self._expects = False  # the client holds its body back until the endpoint has said something
-        if fields.has_body:
-            max_bytes, max_kept_bytes = route.max_body_bytes, self.gateway.limits.replay_bytes
+        if fields.chunked or fields.content_length > 0:
+            max_bytes, max_kept_bytes = route.max_body_bytes, gateway.limits.replay_bytes
             self._body = RequestBody(fields, max_bytes=max_bytes, max_kept_bytes=max_kept_bytes)
-            self._expects = fields.expects_continue and request.minor == 1
+            self._expects = fields.expects_continue and request.line.minor == 1
 
     # -- the request
 
@@ -101,51 +110,51 @@ class Forwarding(Exchange):
 
     def start(self, rest: bytes) -> None:
         """Begin; ``rest`` is what the client sent after the head."""
-        self.gateway.active += 1
-        self.gateway.retries.earn()
+        gateway = self.gateway
+        gateway.active += 1
+        gateway.retries.requests += 1
         self._head = self._onward_head()
         if rest:
             self._take(rest)
-        if self.state is State.ENDED:
-            return
-        if self.down.is_half_closed and not self.body_done:
+            if self.state is _ENDED:
+                return
+        if self._body is not None and self.down.is_half_closed and not self._body.done:
             self._abort()  # the rest of the body will never come
         else:
-            self._attempt()
+            self._attempt(self.started)
 
     def _onward_head(self) -> bytes:
-        request, rewrite = self.request, self.route.rewrite
-        target = (request.path + request.query).encode("latin-1")
-        added = b"X-Request-ID: " + self.request_id + b"\r\n" + self.down.forwarded_fields(request.fields)
+        request = self.request
+        line, fields, rewrite = request.line, request.fields, self.route.rewrite
+        added = b"X-Request-ID: %b\r\n%b" % (self.request_id, self.down.forwarded_fields(fields))
         if rewrite is not None:
-            added += b"X-Original-URI: " + target + b"\r\n"
-            target = rewritten_target(rewrite_path(rewrite, request.path), request.query)
-        return hops.request_head(
-            method=request.method,
-            target=target,
-            host_field=request.fields.host_field or self.down.local_authority(),
-            fields=request.fields,
-            minor=request.minor,
-            added=added,
-        )
+            added += b"X-Original-URI: " + line.target.encode("latin-1") + b"\r\n"
+            line = line.with_target(rewritten_target(rewrite_path(rewrite, line.path), line.query))
+        if line.minor:
+            return hops.request_head(line, fields, added)
+        return hops.request_head(line, fields, added, authority=self.down.local_authority())
 
-    def _attempt(self) -> None:
+    def _attempt(self, now: float) -> None:
         self.attempts += 1
-        now = monotonic()
         endpoint = self.backend.pick(self._tried, now)
         if endpoint is None:
             self.on_upstream_failed(UpstreamError("no_endpoints", self.backend.key, unheard=True))
             return
-        self._tried.append(endpoint)
         self.endpoint = endpoint
         self.upstream_started = now
+        gateway = self.gateway
         # What closed one idle connection may have closed them all: a second attempt gets a new one. So does what must
-        # not be sent twice, when an idle connection could be about to end: see ``proxy/unheard`` for what is certain.
-        fresh = self.attempts > 1 or not (self.idempotent or endpoint.keeps_connections(now))
-        connection = self.gateway.pool.lease(endpoint, fresh=fresh)
+        # not be sent twice: an endpoint may close a kept connection at any moment, and by its end nobody can always
+        # tell whether it acted on what had just arrived (proxy/unheard says when).
+        fresh = self.attempts > 1 or not (self.idempotent or gateway.limits.reuse_for_all)
+        connection = gateway.pool.lease(endpoint, fresh=fresh)
         if connection is not None:
-            self._send(connection)
+            self._send(connection, now)
             return
+        if fresh and self.attempts == 1 and endpoint.idle and not self.request.fields.te_trailers:
+            # Connections idle already: this one is not kept beside them, and the endpoint is told so.
+            self._spare = True
+            self._head = self._head[:-2] + b"Connection: close\r\n\r\n"
         if not self.body_done:
             self.down.stop_waiting()
             self.down.hold_reading(True)
@@ -156,36 +165,38 @@ class Forwarding(Exchange):
             connection = await open_connection(self.gateway, endpoint, self.route.connect_s)
         except UpstreamError as error:
             self.gateway.pool.release(endpoint, None, reusable=False)
-            if self.state is State.CONNECTING:
+            if self.state is _CONNECTING:
                 self.on_upstream_failed(error)
             return
-        if self.state is not State.CONNECTING:
+        if self.state is not _CONNECTING:
             # The client left meanwhile; the next request may have the connection.
-            self._give_back(endpoint, connection)
+            self._give_back(endpoint, connection, monotonic())
         elif not connection.is_open():
-            self._give_back(endpoint, connection)
+            self._give_back(endpoint, connection, monotonic())
             self.on_upstream_failed(UpstreamError("connect_failed", f"{endpoint.label} closed at once", unheard=True))
         else:
-            self._send(connection)
+            self._send(connection, monotonic())
 
-    def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection) -> None:
-        limit = self.gateway.limits.upstream_requests_per_connection
-        reusable = connection.reusable and connection.is_open() and connection.requests < limit
-        if self.gateway.pool.release(endpoint, connection, reusable=reusable):
-            connection.rest()
+    def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection, now: float) -> None:
+        gateway = self.gateway
+        reusable = connection.reusable and connection.requests < gateway.limits.upstream_requests_per_connection
+        if gateway.pool.release(endpoint, connection, reusable=reusable and connection.is_open()):
+            connection.rest(now)
         elif not connection.closed:
             connection.close()
 
-    def _send(self, connection: UpstreamConnection) -> None:
+    def _send(self, connection: UpstreamConnection, now: float) -> None:
         self.up = connection
-        self.move(Happening.LEASED)
+        self.move(_LEASED)
         route, body, down = self.route, self._body, self.down
-        connection.begin(self, self.request.method, upgrade=self._offered, read_s=route.read_s, send_s=route.send_s)
+        connection.begin(self, self.request.line.method, self._offered, route.read_s, route.send_s)
         if down.write_paused:
             connection.hold_reading(True)
+        if self._spare:
+            connection.reusable = False
         if body is None:
             connection.write(self._head)
-            connection.await_response()
+            connection.arm(now + route.read_s)
             return
         down.hold_reading(False)  # before writing, which may hold it again
         connection.write(self._head + b"".join(body.kept or ()))
@@ -256,7 +267,9 @@ class Forwarding(Exchange):
         if verdict is Verdict.RETRY:
             gateway.stats.retried(error.reason)
             self.move(Happening.RETRY)
-            self._attempt()
+            if self.endpoint is not None:
+                self._tried = (*self._tried, self.endpoint)
+            self._attempt(monotonic())
         elif verdict is Verdict.REPLY:
             self._reply(error)
         else:
@@ -272,10 +285,10 @@ class Forwarding(Exchange):
 
     def _refuse(self, error: BadRequest) -> None:
         """The client's own message turned out to be bad."""
-        if self.state in (State.CONNECTING, State.WAITING):
+        if self.state in (_CONNECTING, State.WAITING):
             self._let_go()
             self._reply(error)
-        elif self.state is not State.ENDED:
+        elif self.state is not _ENDED:
             self._let_go()
             self._abort()
 
@@ -290,7 +303,7 @@ class Forwarding(Exchange):
         )
         self.move(Happening.REPLIED)
         self.close_after = not self.body_done or not self._may_keep_alive()
-        self._end()
+        self._end(monotonic())
         self.down.reply(
             self.status, self.request, close=self.close_after, unread=not self.body_done, reason=error.reason
         )
@@ -299,17 +312,17 @@ class Forwarding(Exchange):
         self._let_go()
         self.status = self.status or CLIENT_GONE
         self.move(Happening.ABORTED)
-        self._end()
+        self._end(monotonic())
         self.down.abort()
 
     def on_downstream_lost(self) -> None:
         """The client is gone; whatever the endpoint would still say is for nobody."""
-        if self.state is State.ENDED:
+        if self.state is _ENDED:
             return
         self.status = self.status or CLIENT_GONE
         self.move(Happening.ABORTED)
         self._let_go()
-        self._end()
+        self._end(monotonic())
 
     def on_downstream_eof(self) -> bool:
         """The client has half-closed. True keeps its connection open for the answer (RFC 9112 §9.6)."""
@@ -329,44 +342,50 @@ class Forwarding(Exchange):
 
     # -- the response
 
-    def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None:
+    def on_interim(self, head: ResponseHead) -> None:
         """1xx other than 101: relayed to clients that can take it (RFC 9110 §15.2)."""
-        if status == 100:
+        if head.status == 100:
             if not self._expects or self.up is None:
                 return
             self._stop_expecting(self.up)
             self.down.await_body(self.bytes_in)
-        if self.request.minor:
-            self.down.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, fields.onward))
+        if self.request.line.minor:
+            self.down.transport.write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (head.status, head.reason, head.fields.onward))
 
-    def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None:
+    def on_response_head(self, head: ResponseHead, framing: int) -> None:
         """A final head: word ours; it is written together with the first body bytes."""
-        if self.endpoint is not None:
-            self.endpoint.health.succeeded()
-        self.status = status
-        request = self.request
+        endpoint = self.endpoint
+        if endpoint is not None and endpoint.health.has_failed:
+            endpoint.health.succeeded()
+        self.status = head.status
+        plain = head.onward and framing == head.framing and self.request.line.minor == 1
+        if plain and self._may_keep_alive() and self.body_done:
+            self._chunk_response = framing == CHUNKED
+            self._out_head = head.onward
+        else:
+            self._out_head = self._worded(head, framing)
+
+    def _worded(self, head: ResponseHead, framing: int) -> bytes:
+        request, fields = self.request, head.fields
         line = b""
-        if framing == LENGTH or (framing == NO_BODY and fields.content_length >= 0 and status != 204):
-            line = b"Content-Length: %d\r\n" % fields.content_length
-        elif framing != NO_BODY:
-            if request.minor == 1:
-                self._chunk_response = True
-                line = b"Transfer-Encoding: chunked\r\n"
-                if fields.trailer and request.fields.te_trailers:
-                    line += b"Trailer: " + fields.trailer + b"\r\n"
-            else:
-                self.close_after = True
-                self.down.end_with_answer()
+        if framing in (LENGTH, NO_BODY):
+            line = head.framing_line(framing)
+        elif request.line.minor == 1:
+            self._chunk_response = True
+            line = b"Transfer-Encoding: chunked\r\n"
+            if fields.trailer and request.fields.te_trailers:
+                line += b"Trailer: " + fields.trailer + b"\r\n"
+        else:
+            self.close_after = True
+            self.down.end_with_answer()
         if not self._may_keep_alive() or not self.body_done:
             self.close_after = True
         connection = b""
         if self.close_after:
             connection = b"Connection: close\r\n"
-        elif request.minor == 0:
+        elif request.line.minor == 0:
             connection = b"Connection: keep-alive\r\n"
-        self._out_head = hops.response_head(
-            status=status, reason=reason, fields=fields, framing=line, connection=connection, date=self.gateway.date
-        )
+        return head.worded(line, connection, self.gateway.date)
 
     def _may_keep_alive(self) -> bool:
         # Bytes after a request to switch protocols may be in another protocol: never read as a request.
@@ -375,7 +394,7 @@ class Forwarding(Exchange):
     def _take_out_head(self) -> bytes:
         """The response's head, to be written now."""
         head, self._out_head = self._out_head, b""
-        self.move(Happening.HEAD)
+        self.move(_HEAD)
         return head
 
     def on_response_body(self, data: bytes) -> None:
@@ -394,21 +413,23 @@ class Forwarding(Exchange):
 
     def on_response_end(self, trailers: bytes) -> None:
         """The last byte was read: the connection may serve another request."""
-        tail = self._take_out_head() if self._out_head else b""
-        if self._chunk_response:
-            tail += encode_end(trailers if self.request.fields.te_trailers else b"")
-        if tail:
+        if self._out_head or self._chunk_response:
+            tail = self._take_out_head() if self._out_head else b""
+            if self._chunk_response:
+                tail += encode_end(trailers if self.request.fields.te_trailers else b"")
             self.down.transport.write(tail)
-        self.move(Happening.COMPLETE)
-        connection, self.up = self.up, None
+        self.move(_COMPLETE)
+        now = monotonic()
+        connection, body = self.up, self._body
+        self.up = None
         if connection is not None and self.endpoint is not None:
-            if self._body is not None and (not self._body.done or connection.has_unsent()):
+            if body is not None and (not body.done or connection.has_unsent()):
                 connection.reusable = False
-            self._give_back(self.endpoint, connection)
-        self._end()
-        self.down.on_exchange_done(close=self.close_after, unread=not self.body_done)
+            self._give_back(self.endpoint, connection, now)
+        self._end(now)
+        self.down.on_exchange_done(now, close=self.close_after, unread=body is not None and not body.done)
 
-    def on_switched(self, reason: bytes, fields: ResponseFields) -> None:
+    def on_switched(self, head: ResponseHead) -> None:
         """101: from here on it is bytes both ways."""
         self.move(Happening.SWITCHED)
         self.status = 101
@@ -417,7 +438,8 @@ class Forwarding(Exchange):
         connection = self.up
         assert connection is not None  # noqa: S101 - it has just spoken
         self.down.transport.write(
-            b"HTTP/1.1 101 %b\r\n%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n" % (reason, fields.onward, fields.upgrade)
+            b"HTTP/1.1 101 %b\r\n%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n"
+            % (head.reason, head.fields.onward, head.fields.upgrade)
         )
         tunnel = Tunnel(self, self.down, connection)
         connection.sink = tunnel
@@ -431,7 +453,7 @@ class Forwarding(Exchange):
             self.gateway.pool.release(self.endpoint, None, reusable=False)
             if not connection.closed:
                 connection.finish()
-        self._end()
+        self._end(monotonic())
         self.down.on_tunnel_done()
 
     def on_upstream_data(self, data: bytes) -> None:
@@ -465,9 +487,8 @@ class Forwarding(Exchange):
 
     # -- the end
 
-    def _end(self) -> None:
+    def _end(self, now: float) -> None:
         """Count and log; happens exactly once in every exchange."""
         self.gateway.active -= 1
-        now = monotonic()
         upstream_s = now - self.upstream_started if self.upstream_started else -1.0
         record_exchange(self, now - self.started, upstream_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from email.utils import formatdate
-from random import Random
+from os import urandom
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,8 @@ class ClientConnection(Abortable, Protocol):
     def close_when_idle(self) -> None: ...
 
 
+_IDS_AT_ONCE = 64
+
 DRAIN_IDLE_S = 1.0
 """A client's next request may be under way while we close: only who has sent nothing for so long is closed idle."""
 
@@ -44,6 +46,7 @@ class Gateway:
 
     __slots__ = (
         "_ids",
+        "_next_id",
         "_tasks",
         "active",
         "admission",
@@ -92,13 +95,19 @@ class Gateway:
         self.active = 0  # exchanges under way
         self.draining = False
         self.date = b""
-        self._ids = Random()  # noqa: S311 - a request id tells requests apart, it guards nothing
+        self._ids = b""
+        self._next_id = _IDS_AT_ONCE
         self._tasks: set[asyncio.Task[None]] = set()
         self.tell_time()
 
     def new_request_id(self) -> bytes:
-        """32 hexadecimal digits, as ingress-nginx writes them."""
-        return b"%032x" % self._ids.getrandbits(128)
+        """32 hexadecimal digits, as ingress-nginx writes them; made many at once, which costs a tenth."""
+        at = self._next_id
+        if at == _IDS_AT_ONCE:
+            self._ids = urandom(16 * _IDS_AT_ONCE).hex().encode()
+            at = 0
+        self._next_id = at + 1
+        return self._ids[at * 32 : at * 32 + 32]
 
     def tell_time(self) -> None:
         """Renew the Date of our own answers; the owner calls this at least once a second (RFC 9110 §6.6.1)."""

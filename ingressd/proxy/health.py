@@ -14,9 +14,10 @@ LONGEST_PAUSE_S = 30.0
 class EndpointHealth:
     """Of one address, in one worker. Workers learn apart: what breaks one's connections need not break another's."""
 
-    __slots__ = ("_failures", "_pauses", "_probing_since", "aside_until")
+    __slots__ = ("_failures", "_pauses", "_probing_since", "aside_until", "has_failed")
 
     def __init__(self) -> None:
+        self.has_failed = False  # since the last success: only then is there anything to say ``succeeded`` for
         self._failures = 0  # in a row
         self._pauses = 0  # in a row
         self._probing_since = 0.0  # when the one request on probation was sent; 0.0: none is under way
@@ -38,6 +39,7 @@ class EndpointHealth:
 
     def succeeded(self) -> None:
         """It answered: whatever status, it is alive."""
+        self.has_failed = False
         self._failures = 0
         if self.aside_until:
             self.aside_until = self._probing_since = 0.0
@@ -45,6 +47,7 @@ class EndpointHealth:
 
     def failed(self, now: float) -> bool:
         """A connection to it failed, timed out or broke. True when it is set aside because of that."""
+        self.has_failed = True
         self._failures += 1
         if self._failures < FAILURES_IN_A_ROW and not self._probing_since:
             return False

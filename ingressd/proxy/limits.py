@@ -13,6 +13,7 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     pipelined_bytes: int = 65536  # read ahead of the request being answered; then reading pauses
     replay_bytes: int = 65536  # of a request body kept so that it can be sent again
     requests_per_connection: int = 1000  # bounds what one client can pin to one worker
+    reuse_for_all: bool = False  # kept connections also for what must not be sent twice: faster, and may cost a 502
     upstream_requests_per_connection: int = 10_000
     upstream_idle_per_endpoint: int = 320
     upstream_idle_s: float = 60.0

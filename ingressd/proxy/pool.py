@@ -16,16 +16,11 @@ from ingressd.routing.snapshot import Endpoint
 if TYPE_CHECKING:
     from ingressd.proxy.upstream import UpstreamConnection
 
-HASTY_S = 60.0
-"""How long requests that must not be sent twice avoid kept connections of an endpoint that has closed one early."""
-EARLY_S = 1.0
-"""No keep-alive time-out is as short: a connection kept for less that ends was closed without having been announced."""
-
 
 class LiveEndpoint:
     """One address of a backend as this worker knows it."""
 
-    __slots__ = ("active", "address", "hasty_until", "health", "idle", "label", "named_by", "port")
+    __slots__ = ("active", "address", "health", "idle", "label", "named_by", "port")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.address = endpoint.address
@@ -38,19 +33,7 @@ class LiveEndpoint:
         self.idle: dict[UpstreamConnection, None] = {}  # in order of release: the last one is the warmest
         self.active = 0  # leased connections
         self.health = EndpointHealth()
-        self.hasty_until = 0.0  # monotonic seconds; see HASTY_S
         self.named_by = 0  # backends that list it now
-
-    def keeps_connections(self, now: float) -> bool:
-        """Whether its warmest idle connection is most likely not being closed at this moment."""
-        if now < self.hasty_until or not self.idle:
-            return False
-        return now - next(reversed(self.idle)).rested_at < EARLY_S
-
-    def on_kept_closed(self, rested_at: float, now: float) -> None:
-        """It closed a connection that had been idle since ``rested_at``."""
-        if now - rested_at < EARLY_S:
-            self.hasty_until = now + HASTY_S
 
     def __repr__(self) -> str:
         return f"<{self.label} active={self.active} idle={len(self.idle)}>"

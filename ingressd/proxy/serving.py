@@ -27,16 +27,18 @@ class LiveBackend:
         # Workers must not march in step: each begins somewhere else.
         self.position = random.randrange(1 << 16)  # noqa: S311 - balance, not secrecy
 
-    def pick(self, tried: list[LiveEndpoint], now: float) -> LiveEndpoint | None:
+    def pick(self, tried: tuple[LiveEndpoint, ...], now: float) -> LiveEndpoint | None:
         """The endpoint for the next attempt, None when there is none. ``now`` is monotonic seconds.
 
         Endpoints that are set aside are passed over, unless all that could be tried are.
         """
-        position = self.position
+        endpoints, position = self.endpoints, self.position
         self.position = position + 1
-        picked = round_robin(self.endpoints, position, tried)
+        if not endpoints:
+            return None
+        picked = endpoints[position % len(endpoints)] if not tried else round_robin(endpoints, position, tried)
         if picked is not None and picked.health.aside_until:
-            willing = [one for one in self.endpoints if one not in tried and one.health.may_try(now)]
+            willing = [one for one in endpoints if one not in tried and one.health.may_try(now)]
             picked = round_robin(willing, position, ()) or picked
             picked.health.trying(now)
         return picked

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ingressd.errors import UpstreamError
-from ingressd.http.response import ResponseFields
+from ingressd.http.response import ResponseFields, ResponseHead
 from ingressd.proxy.exchange import STALE
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.resolver import Resolver
@@ -59,12 +60,12 @@ class _Collector:
         self._status = 0
         self._fields = ResponseFields()
 
-    def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None:
+    def on_interim(self, head: ResponseHead) -> None:
         """Nobody waits for one."""
 
-    def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None:
-        self._status = status
-        self._fields = fields
+    def on_response_head(self, head: ResponseHead, framing: int) -> None:
+        self._status = head.status
+        self._fields = head.fields
 
     def on_response_body(self, data: bytes) -> None:
         if self.answered.done():
@@ -84,7 +85,7 @@ class _Collector:
             self.is_finished = True
             self._settle(is_whole=True)
 
-    def on_switched(self, reason: bytes, fields: ResponseFields) -> None:
+    def on_switched(self, head: ResponseHead) -> None:
         """Not offered, so the connection has refused it."""
 
     def on_upstream_data(self, data: bytes) -> None:
@@ -139,8 +140,8 @@ class Fetcher:
         """Send ``head`` (and ``body``, framed as the head says) to ``host`` and wait for the answer.
 
         ``host`` is a name or an address, IPv6 without brackets. Over ``https`` a name is sent (SNI); no certificate
-        is verified, as in ingress-nginx. ``timeout_s`` is for everything together. A question goes out again only when
-        nobody has heard it, or when its method is safe and a kept connection had ended.
+        is verified, as in ingress-nginx. ``timeout_s`` is for everything together. A question goes out again only when nobody
+        has heard it, or when its method is safe and a kept connection had ended.
 
         Raises:
             UpstreamError: no answer in time, or none at all; nothing that is half an answer is returned.
@@ -181,7 +182,7 @@ class Fetcher:
                 connection = await self._open(target, min(timeout_s, CONNECT_S))
             if not connection.is_open():
                 raise UpstreamError("connect_failed", f"{endpoint.label} closed at once", unheard=True)
-            connection.begin(collector, method, upgrade=b"", read_s=timeout_s, send_s=timeout_s)
+            connection.begin(collector, method, b"", timeout_s, timeout_s)
             connection.write(message)
             connection.await_response()
             return await collector.answered
@@ -205,7 +206,7 @@ class Fetcher:
         reusable = is_finished and connection.reusable and connection.is_open() and not connection.has_unsent()
         reusable = reusable and connection.requests < limit
         if self._gateway.pool.release(endpoint, connection, reusable=reusable):
-            connection.rest()
+            connection.rest(monotonic())
         elif not connection.closed:
             connection.close()
         else:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingressd.errors import UpstreamError
-from ingressd.http.response import ResponseFields
+from ingressd.http.response import ResponseHead
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
@@ -89,9 +89,9 @@ class Tunnel:
 
     # -- a switched connection reads no more responses
 
-    def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None: ...
+    def on_interim(self, head: ResponseHead) -> None: ...
 
-    def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None: ...
+    def on_response_head(self, head: ResponseHead, framing: int) -> None: ...
 
     def on_response_body(self, data: bytes) -> None: ...
 
@@ -99,4 +99,4 @@ class Tunnel:
 
     def on_response_end(self, trailers: bytes) -> None: ...
 
-    def on_switched(self, reason: bytes, fields: ResponseFields) -> None: ...
+    def on_switched(self, head: ResponseHead) -> None: ...

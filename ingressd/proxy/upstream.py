@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 from ingressd.errors import UpstreamError
 from ingressd.http.field_values import list_items
 from ingressd.http.framing import ChunkReader, FramingError
-from ingressd.http.response import ResponseFields, check_unfinished, read_response_fields, read_status_line
+from ingressd.http.response import (
+    CHUNKED,
+    LENGTH,
+    NO_BODY,
+    UNTIL_CLOSE,
+    ResponseHead,
+    check_unfinished,
+    read_response_head,
+)
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.unheard import unacknowledged_bytes
@@ -20,21 +28,18 @@ from ingressd.proxy.unheard import unacknowledged_bytes
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
 
-NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
-"""How a response's body is framed (RFC 9112 §6.3)."""
-
 _HEAD, _BODY, _RAW, _IDLE = range(4)
 
 
 class ResponseSink(Protocol):
     """Who gets what an upstream connection reads. Exactly one of end, switched or failed is called last."""
 
-    def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None: ...
-    def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None: ...
+    def on_interim(self, head: ResponseHead) -> None: ...
+    def on_response_head(self, head: ResponseHead, framing: int) -> None: ...
     def on_response_body(self, data: bytes) -> None: ...
     def on_response_read(self) -> None: ...
     def on_response_end(self, trailers: bytes) -> None: ...
-    def on_switched(self, reason: bytes, fields: ResponseFields) -> None: ...
+    def on_switched(self, head: ResponseHead) -> None: ...
     def on_upstream_data(self, data: bytes) -> None: ...
     def on_upstream_eof(self) -> bool: ...
     def on_upstream_failed(self, error: UpstreamError) -> None: ...
@@ -63,7 +68,6 @@ class UpstreamConnection(asyncio.Protocol):
         "fresh",
         "read_s",
         "requests",
-        "rested_at",
         "reusable",
         "send_s",
         "sink",
@@ -94,14 +98,13 @@ class UpstreamConnection(asyncio.Protocol):
         self.wake_at = NEVER
         self.read_s = self.send_s = 60.0
         self.requests = 0
-        self.rested_at = 0.0  # monotonic seconds
         self.fresh = True  # no byte of a response to the request under way was read
         self.reusable = True
         self.closed = False
 
     # -- towards whoever leased it
 
-    def begin(self, sink: ResponseSink, method: bytes, *, upgrade: bytes, read_s: float, send_s: float) -> None:
+    def begin(self, sink: ResponseSink, method: bytes, upgrade: bytes, read_s: float, send_s: float) -> None:
         """A request with ``method`` is about to be written; ``upgrade`` names the protocols it offers to switch to."""
         self.sink = sink
         self._written = 0
@@ -150,13 +153,16 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether part of a request is still to be taken by the endpoint."""
         return self.transport.get_write_buffer_size() > 0
 
-    def rest(self) -> None:
+    def rest(self, now: float) -> None:
         """Become idle; the pool holds it now."""
         self.sink = None
         self._step = _IDLE
-        self.hold_reading(False)
-        self.rested_at = now = monotonic()
-        self.arm(now + self._gateway.limits.upstream_idle_s)
+        if self._reading_held:
+            self.hold_reading(False)
+        gateway = self._gateway
+        self.deadline = now + gateway.limits.upstream_idle_s
+        if self.deadline < self.wake_at:
+            gateway.wheel.schedule(self)
 
     def close(self) -> None:
         """Close at once, without further notice to the sink."""
@@ -185,28 +191,27 @@ class UpstreamConnection(asyncio.Protocol):
             self.close()
             return
         self.fresh = False
-        if self.deadline != NEVER and not self.write_paused:
-            self.arm(monotonic() + self.read_s)
         try:
-            if self._step == _BODY:
-                self._read_body(data, sink)
-            elif self._step == _HEAD:
+            if self._step == _HEAD:
                 self._read_head(data, sink)
+            elif self._step == _BODY:
+                self._read_body(data, sink)
             else:
                 sink.on_upstream_data(data)
-                return
         except UpstreamError as error:
             self.reusable = False
             sink.on_upstream_failed(error)
             return
-        if self.sink is sink:
-            sink.on_response_read()
+        if self.sink is sink:  # it has not got everything yet
+            if self.deadline != NEVER and not self.write_paused:
+                self.arm(monotonic() + self.read_s)
+            if self._step != _RAW:
+                sink.on_response_read()
 
     def eof_received(self) -> bool | None:
         self.reusable = False
         sink = self.sink
         if sink is None:
-            self.endpoint.on_kept_closed(self.rested_at, monotonic())
             self._gateway.pool.forget(self.endpoint, self)
             return None
         if self._step == _RAW:
@@ -234,10 +239,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.fresh:
             in_first_head = self._step == _HEAD and not self._interim
             return UpstreamError("closed_in_head" if in_first_head else "closed_in_response", detail)
-        reason = "closed_before_response"
-        if self.requests > 1:
-            reason = "stale_connection"
-            self.endpoint.on_kept_closed(self.rested_at, monotonic())
+        reason = "stale_connection" if self.requests > 1 else "closed_before_response"
         return UpstreamError(reason, detail, unheard=self._is_unheard(exc))
 
     def _is_unheard(self, exc: Exception | None) -> bool:
@@ -285,60 +287,60 @@ class UpstreamConnection(asyncio.Protocol):
             self._buffer = b""
         limits = self._gateway.limits
         while True:
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end > limits.response_header_bytes:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 or end - 4 > limits.response_header_bytes:
                 if len(data) > limits.response_header_bytes:
                     raise UpstreamError("response_header_too_large", f"more than {limits.response_header_bytes} bytes")
                 check_unfinished(data)
                 self._buffer = data
                 return
-            line_end = data.find(b"\r\n", 0, end + 2)
-            minor, status, reason = read_status_line(data[:line_end])
-            fields = read_response_fields(data[line_end + 2 : end + 4], limits.header_fields)
-            data = data[end + 4 :]
-            if status >= 200:
+            head = read_response_head(data[:end], limits.header_fields)
+            data = data[end:]
+            if head.status >= 200:
                 break
-            if status == 101:
-                self._switch(reason, fields, data, sink)
+            if head.status == 101:
+                self._switch(head, data, sink)
                 return
             self._interim += 1
             if self._interim > limits.interim_responses:
                 raise UpstreamError("too_many_interim_responses", "1xx without end")
-            sink.on_interim(status, reason, fields)
+            sink.on_interim(head)
             if not data:
                 return
-        self._begin_body(minor, status, fields)
-        framing = self._framing
-        if data and (framing == NO_BODY or (framing == LENGTH and len(data) > self._left)):
+        framing = self._framing = NO_BODY if self._method == b"HEAD" else head.framing
+        if not head.keeps_open or framing == UNTIL_CLOSE:
+            self.reusable = False
+        if framing == LENGTH:
+            left = head.fields.content_length - len(data)
+            if left < 0:
+                raise _excess()
+            sink.on_response_head(head, framing)
+            if data:
+                sink.on_response_body(data)
+            if not left:
+                self._step = _IDLE
+                sink.on_response_end(b"")
+            else:
+                self._left = left
+                self._step = _BODY
+        else:
+            self._begin_unusual(head, framing, data, sink)
+
+    def _begin_unusual(self, head: ResponseHead, framing: int, data: bytes, sink: ResponseSink) -> None:
+        """A response without a body or whose length is not told: ``data`` followed its head."""
+        if data and framing == NO_BODY:
             raise _excess()
-        sink.on_response_head(status, reason, fields, framing)
+        sink.on_response_head(head, framing)
         if framing == NO_BODY:
             self._end(b"", sink)
             return
         self._step = _BODY
         if framing == CHUNKED:
+            self._chunks = ChunkReader()
             if data:
                 self._read_chunks(data, sink, with_head=True)
-        elif data or (framing == LENGTH and not self._left):
+        elif data:
             self._read_body(data, sink)
-
-    def _begin_body(self, minor: int, status: int, fields: ResponseFields) -> None:
-        """RFC 9112 §6.3, steps 1-2, 4-8 (3 was refused with the fields)."""
-        if self._method == b"HEAD" or status in (204, 304):
-            self._framing = NO_BODY
-        elif fields.chunked:
-            if minor == 0:
-                raise UpstreamError("ambiguous_response_framing", "Transfer-Encoding in an HTTP/1.0 response")
-            self._framing = CHUNKED
-            self._chunks = ChunkReader()
-        elif fields.content_length >= 0:
-            self._framing = LENGTH
-            self._left = fields.content_length
-        else:
-            self._framing = UNTIL_CLOSE
-            self.reusable = False
-        if fields.close or (minor == 0 and not fields.keep_alive):
-            self.reusable = False
 
     def _read_body(self, data: bytes, sink: ResponseSink) -> None:
         if self._framing == LENGTH:
@@ -383,14 +385,14 @@ class UpstreamConnection(asyncio.Protocol):
         self._step = _IDLE
         sink.on_response_end(trailers)
 
-    def _switch(self, reason: bytes, fields: ResponseFields, data: bytes, sink: ResponseSink) -> None:
+    def _switch(self, head: ResponseHead, data: bytes, sink: ResponseSink) -> None:
         """RFC 9110 §7.8: only to what the client offered."""
-        chosen = list_items(fields.upgrade)
+        chosen = list_items(head.fields.upgrade)
         if not chosen or not set(chosen) <= set(list_items(self._offered)):
             raise UpstreamError("unexpected_upgrade", "101 to a request that did not ask for it")
         self._step = _RAW
         self.reusable = False
-        sink.on_switched(reason, fields)
+        sink.on_switched(head)
         if data and self.sink is not None:
             self.sink.on_upstream_data(data)
 

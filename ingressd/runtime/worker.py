@@ -93,6 +93,7 @@ def _limits(settings: Settings, listeners: int) -> Limits:
         header_bytes=asked.max_header_bytes,
         request_line_bytes=asked.max_request_line_bytes,
         header_fields=asked.max_header_fields,
+        reuse_for_all=asked.reuse_for_all,
     )
 
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from ingressd.errors import BadRequest
-from ingressd.http import framing, response, target
-from ingressd.proxy import downstream, request_head
+from ingressd.http import framing, request_line, response, target
+from ingressd.proxy import downstream
 from tests.fuzz.seeds import CORPUS, seeds
 from tests.fuzz.targets import TARGETS
 
@@ -72,5 +72,6 @@ def test_a_path_that_is_not_normalised_is_noticed(monkeypatch: pytest.MonkeyPatc
             raise BadRequest("bad_target")
         return target.Target(*raw.partition("?")[::2])
 
-    monkeypatch.setattr(request_head, "parse_target", parse)
+    monkeypatch.setattr(request_line, "parse_target", parse)
+    monkeypatch.setattr(request_line, "remembered_lines", {})
     _must_notice("connection")

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingressd.errors import BadRequest
-from ingressd.http.head import RequestFields, has_bare_line_end, read_request_fields, read_request_line
+from ingressd.http.head import RequestFields, has_bare_line_end, read_request_fields
+from ingressd.http.request_line import split_request_line
 
 
 def read(*lines: str, host: str = "a.example") -> RequestFields:
@@ -23,7 +24,7 @@ def read(*lines: str, host: str = "a.example") -> RequestFields:
     ],
 )
 def test_request_lines(line: bytes, read_as: tuple[bytes, bytes, int]) -> None:
-    assert read_request_line(line) == read_as
+    assert split_request_line(line) == read_as
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_request_lines(line: bytes, read_as: tuple[bytes, bytes, int]) -> None:
 )
 def test_refused_request_lines(line: bytes) -> None:
     with pytest.raises(BadRequest) as refusal:
-        read_request_line(line)
+        split_request_line(line)
     assert refusal.value.reason == "bad_request_line"
 
 
@@ -329,7 +330,7 @@ def test_any_section_is_read_or_refused(data: bytes) -> None:
 @given(st.binary(max_size=100))
 def test_any_request_line_is_read_or_refused(line: bytes) -> None:
     try:
-        method, target, minor = read_request_line(line)
+        method, target, minor = split_request_line(line)
     except BadRequest:
         return
     assert b"%b %b HTTP/1.%d" % (method, target, minor) == line

@@ -4,14 +4,15 @@ import pytest
 
 from ingressd.http import hops
 from ingressd.http.head import read_request_fields
-from ingressd.http.response import read_response_fields
+from ingressd.http.request_line import RequestLine
+from ingressd.http.response import ResponseHead, read_response_fields
+from ingressd.http.target import Target
 
 
 def request(section: bytes, *, minor: int = 1, added: bytes = b"X-Ours: 1\r\n") -> bytes:
-    fields = read_request_fields(section + b"\r\n", 100)
-    return hops.request_head(
-        method=b"PUT", target=b"/t?q", host_field=b"A:80", fields=fields, minor=minor, added=added
-    ).removeprefix(b"PUT /t?q HTTP/1.1\r\nHost: A:80\r\n")
+    fields = read_request_fields(b"Host: A:80\r\n" + section + b"\r\n", 100)
+    line = RequestLine(b"PUT", minor, Target("/t", "?q"))
+    return hops.request_head(line, fields, added).removeprefix(b"PUT /t?q HTTP/1.1\r\nHost: A:80\r\n")
 
 
 @pytest.mark.parametrize(
@@ -51,11 +52,15 @@ def test_an_http_1_0_client_cannot_ask_for_what_its_version_lacks(section: bytes
         assert word not in request(section, minor=0)
 
 
+def test_an_http_1_0_request_without_host_gets_the_address_it_came_to() -> None:
+    line = RequestLine(b"GET", 0, Target("/", ""))
+    onward = hops.request_head(line, read_request_fields(b"A: b\r\n\r\n", 100), b"", authority=b"192.0.2.1:80")
+    assert onward == b"GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\nA: b\r\n\r\n"
+
+
 def response(section: bytes) -> bytes:
-    fields = read_response_fields(section + b"\r\n", 100)
-    return hops.response_head(
-        status=299, reason=b"So so", fields=fields, framing=b"F: 1\r\n", connection=b"C: 1\r\n", date=b"now"
-    )
+    head = ResponseHead(1, 299, b"So so", read_response_fields(section + b"\r\n", 100))
+    return head.worded(b"F: 1\r\n", b"C: 1\r\n", b"now")
 
 
 def test_response_heads() -> None:

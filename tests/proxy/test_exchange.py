@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from ingressd.errors import UpstreamError
+from ingressd.http.request_line import IDEMPOTENT
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.exchange import TRANSITIONS, Exchange, Happening, State, Verdict
 
@@ -29,7 +30,7 @@ def legal() -> dict[tuple[State, Happening], State]:
 
 @pytest.mark.parametrize(("state", "happening"), list(product(State, Happening)))
 def test_every_pair_is_legal_or_a_bug(state: State, happening: Happening) -> None:
-    exchange = Exchange(b"GET")
+    exchange = Exchange(idempotent=True)
     exchange.state = state
     target = legal().get((state, happening))
     if target is None:
@@ -84,7 +85,7 @@ UNHEARD = UpstreamError("stale_connection", unheard=True)
 def test_verdicts(
     method: bytes, state: State, error: UpstreamError, attempts: int, replayable: bool, verdict: Verdict
 ) -> None:
-    exchange = Exchange(method)
+    exchange = Exchange(idempotent=method in IDEMPOTENT)
     exchange.state = state
     exchange.attempts = attempts
     exchange.replayable = replayable
@@ -96,7 +97,7 @@ def test_without_budget_even_a_harmless_retry_is_a_reply() -> None:
     while budget.spend():
         pass
     refused = UpstreamError("connect_failed", unheard=True)
-    assert Exchange(b"GET").decide(refused, max_attempts=3, budget=budget) is Verdict.REPLY
+    assert Exchange(idempotent=True).decide(refused, max_attempts=3, budget=budget) is Verdict.REPLY
     for _ in range(5):
-        budget.earn()
-    assert Exchange(b"GET").decide(refused, max_attempts=3, budget=budget) is Verdict.RETRY
+        budget.requests += 1
+    assert Exchange(idempotent=True).decide(refused, max_attempts=3, budget=budget) is Verdict.RETRY

@@ -67,7 +67,7 @@ def test_a_probe_that_got_lost_is_not_waited_for_for_ever() -> None:
 def test_those_set_aside_are_passed_over() -> None:
     backend, (first, second, third) = _backend()
     second.health = _broken(0.0)
-    picked = {backend.pick([], 0.5) for _ in range(9)}
+    picked = {backend.pick((), 0.5) for _ in range(9)}
     assert picked == {first, third}
 
 
@@ -75,7 +75,7 @@ def test_when_all_are_set_aside_somebody_is_picked_all_the_same() -> None:
     backend, endpoints = _backend()
     for endpoint in endpoints:
         endpoint.health = _broken(0.0)
-    assert {backend.pick([], 0.5) for _ in range(9)} == set(endpoints)
+    assert {backend.pick((), 0.5) for _ in range(9)} == set(endpoints)
 
 
 def test_belief_outlives_the_backend_that_named_the_endpoint() -> None:

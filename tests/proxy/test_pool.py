@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ingressd.proxy.pool import EARLY_S, HASTY_S, LiveEndpoint, Pool
+from ingressd.proxy.pool import LiveEndpoint, Pool
 from ingressd.proxy.upstream import UpstreamConnection
 from ingressd.routing.snapshot import Endpoint
 
@@ -74,26 +74,6 @@ def test_a_closed_idle_connection_is_forgotten_once() -> None:
     pool.forget(live, idle)
     assert pool.idle == 0
     assert pool.lease(live) is None
-
-
-class Rested:
-    rested_at = 100.0
-
-
-def test_whose_connections_are_trusted_with_what_must_not_be_sent_twice() -> None:
-    """Young ones, of an endpoint that has not closed a young one in the last minute."""
-    pool = Pool(8)
-    live = pool.name(A)
-    assert not live.keeps_connections(100.0)
-    pool.lease(live)
-    pool.release(live, cast("UpstreamConnection", Rested()), reusable=True)
-    assert live.keeps_connections(100.0 + EARLY_S / 2)
-    assert not live.keeps_connections(100.0 + EARLY_S)
-    live.on_kept_closed(98.0, 98.0 + EARLY_S)  # its keep-alive time-out
-    assert live.keeps_connections(100.0)
-    live.on_kept_closed(100.0 - HASTY_S, 100.0 - HASTY_S + EARLY_S / 2)
-    assert not live.keeps_connections(100.0)
-    assert live.keeps_connections(100.0 + EARLY_S / 2)
 
 
 def test_labels() -> None:

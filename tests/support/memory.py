@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, cast
 
 import h11
+from msgspec.structs import replace
 
 from ingressd.proxy.downstream import Downstream
 from ingressd.proxy.limits import Limits
@@ -145,6 +147,8 @@ class MemoryPath:
 
     def __init__(self, snapshot: Snapshot | None = None, *, limits: Limits | None = None) -> None:
         loop = cast("asyncio.AbstractEventLoop", AtOnce())
+        # Nothing can be connected to here, so a POST takes a kept connection too.
+        limits = replace(limits or Limits(), reuse_for_all=True)
         self.local = make_gateway(loop, snapshot or one_host([1]), limits=limits)
         self.gateway = self.local.gateway
         self.gateway.date = b"Sat, 21 Nov 2026 00:00:00 GMT"
@@ -167,7 +171,7 @@ class MemoryPath:
         self.origins.append(origin)
         self.gateway.pool.lease(self.endpoint)
         self.gateway.pool.release(self.endpoint, origin.connection, reusable=True)
-        origin.connection.rest()
+        origin.connection.rest(monotonic())
 
     def send(self, data: bytes) -> None:
         """What the client sends, unless it was told that nobody listens."""

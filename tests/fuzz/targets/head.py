@@ -8,9 +8,10 @@ from ingressd.errors import BadRequest
 from ingressd.http import head as head_module
 from ingressd.http import hops
 from ingressd.http.head import RequestFields, RequestHead, read_request_fields
+from ingressd.http.request_line import RequestLine, remembered_lines
 from ingressd.http.target import Target
 from ingressd.proxy.limits import Limits
-from ingressd.proxy.request_head import check_unfinished, read_request
+from ingressd.proxy.request_head import check_unfinished, read_in_part, read_request
 from tests.fuzz.cuts import random_cut
 from tests.fuzz.targets.path import check_target
 from tests.wire.corpus.reading import check_head
@@ -36,6 +37,7 @@ def check(data: bytes) -> None:
         return
     warm = _read(data, end)
     head_module._remembered.clear()
+    remembered_lines.clear()
     cold = _read(data, end)
     assert _described(warm) == _described(cold), "what is remembered is judged otherwise"
     if cold is not None:
@@ -67,36 +69,32 @@ def _prefixes(data: bytes) -> list[bytes]:
     return prefixes
 
 
-def _read(data: bytes, end: int) -> tuple[RequestHead, str] | None:
-    request = RequestHead()
+def _read(data: bytes, end: int) -> RequestHead | None:
     try:
-        other = read_request(data, end, LIMITS, request)
+        return read_request(data, end, LIMITS)
     except BadRequest as error:
         _check_reason(error)
+        read_in_part(data, end, LIMITS)
         return None
-    return request, other
 
 
-def _described(read: tuple[RequestHead, str] | None) -> list[object] | None:
-    if read is None:
+def _described(request: RequestHead | None) -> list[object] | None:
+    if request is None:
         return None
-    request, other = read
     fields = [getattr(request.fields, name) for name in RequestFields.__slots__]
-    return [request.method, request.path, request.query, request.minor, other, *fields]
+    line = [getattr(request.line, name) for name in RequestLine.__slots__]
+    return [*line, *fields]
 
 
-def _check_accepted(read: tuple[RequestHead, str]) -> None:
-    request, other = read
+def _check_accepted(request: RequestHead) -> None:
     fields = request.fields
-    check_target(Target(request.path, request.query, other))
+    check_target(Target(request.path, request.query, request.line.other_reading))
     assert not _NEVER_ONWARD.search(fields.onward), fields.onward
     assert fields.onward.count(b"\r\n") <= LIMITS.header_fields
     assert not (fields.chunked and fields.content_length >= 0)
     target = (request.path + request.query).encode()
     host = fields.host_field or b"none"
-    written = hops.request_head(
-        method=request.method, target=target, host_field=host, fields=fields, minor=request.minor, added=b""
-    )
+    written = hops.request_head(request.line, fields, b"", authority=host)
     assert written.index(b"\r\n\r\n") == len(written) - 4
     check_head(written)
     connection = h11.Connection(h11.SERVER)

@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any, cast
 
 from ingressd.errors import UpstreamError
-from ingressd.http.response import ResponseFields
+from ingressd.http.response import LENGTH, NO_BODY, ResponseHead
 from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.pool import LiveEndpoint
-from ingressd.proxy.upstream import LENGTH, NO_BODY, UpstreamConnection
+from ingressd.proxy.upstream import UpstreamConnection
 from tests.support.gateway import make_gateway, one_host
 from tests.support.memory import AtOnce
 
@@ -54,7 +54,7 @@ class EventConnection:
         self.is_over = False
         self.connection = UpstreamConnection(gateway, endpoint)
         self.connection.connection_made(cast("asyncio.Transport", _NoTransport()))
-        self.connection.begin(self, asked.method, upgrade=asked.upgrade, read_s=60.0, send_s=60.0)
+        self.connection.begin(self, asked.method, asked.upgrade, 60.0, 60.0)
 
     def hear(self, pieces: Sequence[bytes], ends: str) -> EventConnection:
         for piece in pieces:
@@ -74,11 +74,12 @@ class EventConnection:
         assert not self.is_over, event
         self.events.append(event)
 
-    def on_interim(self, status: int, reason: bytes, fields: ResponseFields) -> None:
-        self._note("interim", status, reason, fields.onward)
+    def on_interim(self, head: ResponseHead) -> None:
+        self._note("interim", head.status, head.reason, head.fields.onward)
 
-    def on_response_head(self, status: int, reason: bytes, fields: ResponseFields, framing: int) -> None:
-        self._note("head", status, reason, fields.onward, framing, fields.content_length)
+    def on_response_head(self, head: ResponseHead, framing: int) -> None:
+        fields = head.fields
+        self._note("head", head.status, head.reason, fields.onward, framing, fields.content_length)
 
     def on_response_body(self, data: bytes) -> None:
         assert data
@@ -91,8 +92,8 @@ class EventConnection:
         self._note("end", trailers)
         self._stop()
 
-    def on_switched(self, reason: bytes, fields: ResponseFields) -> None:
-        self._note("switched", reason, fields.onward)
+    def on_switched(self, head: ResponseHead) -> None:
+        self._note("switched", head.reason, head.fields.onward)
 
     def on_upstream_data(self, data: bytes) -> None:
         self._note("raw", data)

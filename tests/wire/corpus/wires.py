@@ -14,9 +14,11 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, cast
 
 from ingressd.proxy.downstream import Downstream
+from ingressd.proxy.limits import Limits
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.upstream import UpstreamConnection
 from ingressd.routing.snapshot import ANY_HOST, Backend, Endpoint, Route, Snapshot, VirtualHost
@@ -191,7 +193,7 @@ class Wires:
         self._loop = _Loop(self)
         self.log = RecordingLog()
         loop = cast("asyncio.AbstractEventLoop", self._loop)
-        self.local: LocalGateway = make_gateway(loop, snapshot, log=self.log)
+        self.local: LocalGateway = make_gateway(loop, snapshot, log=self.log, limits=Limits(reuse_for_all=True))
         self.gateway = self.local.gateway
         self.gateway.date = b"Sat, 21 Nov 2026 00:00:00 GMT"
         self.script = script
@@ -220,7 +222,7 @@ class Wires:
                 self.connect(live.port, connection)
                 self.gateway.pool.lease(live)
                 self.gateway.pool.release(live, connection, reusable=True)
-                connection.rest()
+                connection.rest(monotonic())
 
     async def run(self, pieces: Iterable[bytes], *, is_last: bool = False) -> Outcome:
         """One client connection that sends ``pieces``, each once what came of the one before has come.

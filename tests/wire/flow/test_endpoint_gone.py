@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from ingressd.policy.timeouts import Timeouts
+from ingressd.proxy.limits import Limits
 from tests.support.client import connected
 from tests.support.gateway import local_gateway, one_host
 from tests.support.origin import Seen, origin, polite
@@ -99,7 +100,10 @@ async def test_gone_before_the_response_on_a_new_connection(script: object) -> N
 
 
 async def test_a_pooled_connection_that_closes_as_it_is_used() -> None:
-    """It dies with the request on it; the request may go elsewhere only if doing it twice does no harm."""
+    """It dies with the request on it; the request may go elsewhere only if doing it twice does no harm.
+
+    So a request of which that is not known comes on a connection of its own, unless somebody wants it otherwise.
+    """
     served = 0
 
     async def one_answer_then_close_on_the_next(seen: Seen) -> None:
@@ -113,12 +117,20 @@ async def test_a_pooled_connection_that_closes_as_it_is_used() -> None:
         else:
             await polite(seen)
 
-    for request, status in ((GET, 200), (POST + b"abc", 502)):
+    for request, reuse, status in ((GET, False, 200), (POST + b"abc", True, 502), (POST + b"abc", False, 200)):
         served = 0
-        async with gateway_and_client(one_answer_then_close_on_the_next) as (gateway, client):
+        limits = Limits(reuse_for_all=reuse)
+        async with gateway_and_client(one_answer_then_close_on_the_next, limits=limits) as (gateway, client):
             assert (await client.ask(GET)).status == 200
             assert (await client.ask(request)).status == status
             assert gateway.retried()["stale_connection"] == (1 if request is GET else 0)
+
+
+async def test_the_connection_of_a_post_is_kept_only_when_no_other_one_idles() -> None:
+    async with gateway_and_client(polite) as (gateway, client):
+        for sent, idle in ((POST + b"abc", 1), (POST + b"abc", 1), (GET, 1)):
+            assert (await client.ask(sent)).status == 200
+            assert gateway.gateway.pool.idle == idle
 
 
 @pytest.mark.parametrize("request_bytes", [GET, POST + b"abc"], ids=["GET", "POST"])
@@ -136,7 +148,7 @@ async def test_a_pooled_connection_that_had_closed_before_it_was_used(request_by
         await seen.writer.wait_closed()
         closed.set()
 
-    async with gateway_and_client(one_answer) as (gateway, client):
+    async with gateway_and_client(one_answer, limits=Limits(reuse_for_all=True)) as (gateway, client):
         assert (await client.ask(GET)).status == 200
         backend = gateway.gateway.state.find("a.example", "/").backend
         assert backend is not None
