@@ -35,8 +35,8 @@ _PORT = re.compile(rb"[0-9]{1,5}")
 _PASSED = re.compile(rb"[\x20-\x7e]{1,%d}" % MAX_PASSED_BYTES)
 _LIST = re.compile(rb"[A-Za-z0-9.:,_ \[\]-]{1,%d}" % MAX_PASSED_BYTES)
 _BETWEEN = re.compile(rb"[ ,]+")
-_IPV4 = re.compile(rb"\.".join([rb"(0|[1-9][0-9]{0,2})"] * 4) + rb"(?::[0-9]{1,5})?")
-_IPV6_IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?")
+_IPV4 = re.compile(rb"\.".join([rb"(0|[1-9][0-9]{0,2})"] * 4) + rb"(?::([0-9]{1,5}))?")
+_IPV6_IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\]:([0-9]{1,5})")
 _IPV6 = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
@@ -164,14 +164,19 @@ def _from_the_right(listed: bytes) -> Iterator[bytes]:
 
 
 def _entry_address(entry: bytes) -> tuple[str, bytes] | None:
-    """An address as nginx reads one, with or without a port: in its one spelling, and as 4 or 16 bytes."""
+    """An address in its one spelling, and as 4 or 16 bytes. As in nginx it may have a port, and brackets only with one;
+    unlike there no number may begin with a zero, which some read as octal.
+    """
     found = _IPV4.fullmatch(entry)
     if found is not None:  # ipaddress would take ten times as long, and most are of this kind
-        numbers = [int(number) for number in found.groups()]
-        if max(numbers) > 255:
+        *parts, port = found.groups(b"1")
+        numbers = [int(number) for number in parts]
+        if max(numbers) > 255 or not 0 < int(port) < 65536:
             return None
         return ".".join(map(str, numbers)), bytes(numbers)
     found = _IPV6_IN_BRACKETS.fullmatch(entry)
+    if found and not 0 < int(found.group(2)) < 65536:
+        return None
     text = found.group(1) if found else entry
     packed = read_address(text.decode("ascii")) if len(text) <= 45 and _IPV6.fullmatch(text) else None
     return None if packed is None else (str(ip_address(packed)), packed)

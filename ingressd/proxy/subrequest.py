@@ -140,8 +140,8 @@ class Fetcher:
         """Send ``head`` (and ``body``, framed as the head says) to ``host`` and wait for the answer.
 
         ``host`` is a name or an address, IPv6 without brackets. Over ``https`` a name is sent (SNI); no certificate
-        is verified, as in ingress-nginx. ``timeout_s`` is for everything together. A question goes out again only when nobody
-        has heard it, or when its method is safe and a kept connection had ended.
+        is verified, as in ingress-nginx. ``timeout_s`` is for everything together. A question goes out again only when
+        nobody has heard it, or when its method is safe and a kept connection had ended.
 
         Raises:
             UpstreamError: no answer in time, or none at all; nothing that is half an answer is returned.
