@@ -59,11 +59,15 @@ class Compression(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Chosen(NamedTuple):
-    """``coding`` None: the body stays as it is. ``onward`` are the lines to send; with a coding there is no length."""
+    """``coding`` None: the body stays as it is. ``onward`` are the lines to send; with a coding there is no length.
+
+    ``plain`` are the lines for a body that stays as it is after all, because too many are being compressed.
+    """
 
     coding: Coding | None
     level: int
     onward: bytes
+    plain: bytes
 
 
 class _Prepared(NamedTuple):
@@ -110,10 +114,10 @@ class CompressionRules:
             return None
         coding = self._coding(prepared, accept_encoding, agent) if accept_encoding and minor else None
         if coding == "br" and self._brotli is not None and prepared.brotli is not None:
-            return Chosen("br", self._brotli.level, prepared.brotli)
+            return Chosen("br", self._brotli.level, prepared.brotli, prepared.plain)
         if coding == "gzip" and self._gzip is not None and prepared.gzip is not None:
-            return Chosen("gzip", self._gzip.level, prepared.gzip)
-        return Chosen(None, 0, prepared.plain)
+            return Chosen("gzip", self._gzip.level, prepared.gzip, prepared.plain)
+        return Chosen(None, 0, prepared.plain, prepared.plain)
 
     def _coding(self, prepared: _Prepared, accept_encoding: bytes, agent: bytes) -> Coding | None:
         """The one wanted more, brotli when both are wanted alike."""

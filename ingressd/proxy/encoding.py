@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-if TYPE_CHECKING:
-    from ingressd.policy.compression import Coding
+from ingressd.policy.compression import Coding
 
 MAX_BROTLI_LEVEL: Final = 6
 """Beyond it the library works for 5 to 440 ms at a stretch, whatever it is fed; higher levels count as this one."""
 _GZIP_HEADER: Final = 16 + zlib.MAX_WBITS
-_BROTLI_WINDOW_BITS: Final = 18  # 256 KiB: memory for each answer under way, at no measurable loss for web pages
+_BROTLI_WINDOW_BITS: Final = 16  # twice gzip's; with more, levels 5 and 6 take up to 3 MB for each answer under way
+MAX_MEMORY_BYTES: Final = 128 << 20
+"""For all compressors of a worker together: 480 answers at a time with gzip, 150 with brotli. Others go out plain."""
+_COST_BYTES: Final[dict[Coding, int]] = {"gzip": 270 << 10, "br": 830 << 10}  # measured, at any level used
 _SLICE_BYTES: Final = 32 * 1024
 """In one turn: up to 0.9 ms with gzip at levels 1 to 6 and with brotli, on 1 core of a shared 2024 server."""
 _SLICE_BYTES_HARD: Final = 16 * 1024  # gzip at levels 7 to 9: up to 1.7 ms
@@ -93,10 +95,11 @@ def _brotli_library() -> Any:
 class Encoding:
     """One body on its way. Bytes go in by ``feed``, and come out of every method, in order."""
 
-    __slots__ = ("_compressor", "_is_clean", "_slice_bytes", "_waiting", "pending")
+    __slots__ = ("_compressor", "_is_clean", "_slice_bytes", "_waiting", "coding", "pending")
 
     def __init__(self, coding: Coding, level: int) -> None:
-        """``br`` only when ``has_brotli()``."""
+        """``br`` only when ``has_brotli()``. Use ``Encoders.open``."""
+        self.coding: Coding = coding
         self._compressor: _Compressor = _Brotli(max(level, 0)) if coding == "br" else _Gzip(min(max(level, 1), 9))
         self._slice_bytes = _SLICE_BYTES_HARD if coding == "gzip" and level > 6 else _SLICE_BYTES
         self._waiting: list[memoryview] = []  # in reverse: the next piece is the last
@@ -139,3 +142,22 @@ class Encoding:
         """The end of the body. Call it once, when nothing is pending."""
         assert not self.pending  # noqa: S101 - the body would be cut
         return self._compressor.finish()
+
+
+class Encoders:
+    """The encodings of one worker, as many as its memory allows."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, max_memory_bytes: int = MAX_MEMORY_BYTES) -> None:
+        self._left = max_memory_bytes
+
+    def open(self, coding: Coding, level: int) -> Encoding | None:
+        """None: there are too many, send the answer plain. Else ``close`` it once, however the answer ends."""
+        if self._left < _COST_BYTES[coding]:
+            return None
+        self._left -= _COST_BYTES[coding]
+        return Encoding(coding, level)
+
+    def close(self, encoding: Encoding) -> None:
+        self._left += _COST_BYTES[encoding.coding]

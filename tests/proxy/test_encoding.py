@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingressd.policy.compression import Coding
-from ingressd.proxy.encoding import Encoding, has_brotli
+from ingressd.proxy.encoding import Encoders, Encoding, has_brotli
 
 CODINGS: list[Coding] = ["gzip", "br"]
 TEXT = Random(7).randbytes(50_000).hex().encode()
@@ -81,3 +81,15 @@ def test_levels_are_kept_within_bounds() -> None:
 
 def test_the_library_is_there() -> None:
     assert has_brotli()
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_memory_is_bounded(coding: Coding) -> None:
+    encoders = Encoders(2 << 20)
+    opened: list[Encoding] = []
+    while (encoding := encoders.open(coding, 4)) is not None:
+        opened.append(encoding)
+    assert len(opened) == {"gzip": 7, "br": 2}[coding]
+    encoders.close(opened.pop())
+    assert encoders.open(coding, 4) is not None
+    assert encoders.open(coding, 4) is None
