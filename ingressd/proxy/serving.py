@@ -54,7 +54,7 @@ class LiveRoute:
         self.host = host
         self.backend = backend
         self.stats = stats
-        self.rewrite = route.rewrite
+        self.rewrite = None if route.policies is None else route.policies.rewrite
         self.max_body_bytes = route.max_body_bytes
         self.connect_s = route.timeouts.connect_s
         self.read_s = route.timeouts.read_s

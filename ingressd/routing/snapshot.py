@@ -1,6 +1,6 @@
 """The Snapshot: what workers serve, as frozen values that travel between processes as they are (msgpack arrays).
 
-It is four maps with small values and no references between them but keys, so that a change of one host, one endpoint
+It is five maps with small values and no references between them but keys, so that a change of one host, one endpoint
 set or one certificate is one small message: see ``difference`` and ``runtime/channel``.
 """
 
@@ -9,8 +9,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from ingressd.policy.rewrite import Rewrite
+from ingressd.policy.policies import GlobalPolicies, HostTls, RoutePolicies
 from ingressd.policy.timeouts import Timeouts
+from ingressd.policy.upstream_tls import BackendTls
 
 MatchKind = Literal["exact", "prefix", "regex"]
 """``regex``: the path is a pattern, bound to the start and ignoring case, though the rest of its host is plain."""
@@ -38,6 +39,7 @@ class Backend(Struct, frozen=True, gc=False, array_like=True):
     port: str
     endpoints: tuple[Endpoint, ...] = ()
     app_protocol: str = ""
+    tls: BackendTls | None = None  # None: plain HTTP. Its ``suffix()`` is part of the key
 
 
 class Route(Struct, frozen=True, gc=False, array_like=True):
@@ -53,9 +55,9 @@ class Route(Struct, frozen=True, gc=False, array_like=True):
     ingress: str = ""
     service: str = ""
     status: int = 404
-    rewrite: Rewrite | None = None
     timeouts: Timeouts = Timeouts()
     max_body_bytes: int = 1 << 20  # 0: no limit
+    policies: RoutePolicies | None = None  # None: nothing but to be forwarded
 
 
 class VirtualHost(Struct, frozen=True, gc=False, array_like=True):
@@ -69,6 +71,7 @@ class VirtualHost(Struct, frozen=True, gc=False, array_like=True):
     routes: tuple[Route, ...] = ()
     fallback: Route | None = None
     regex: bool = False
+    tls: HostTls | None = None
 
 
 class CertificatePair(Struct, frozen=True, gc=False, array_like=True):
@@ -84,6 +87,20 @@ class CertificatePair(Struct, frozen=True, gc=False, array_like=True):
         return f"CertificatePair({self.key})"
 
 
+class Material(Struct, frozen=True, gc=False, array_like=True):
+    """What a policy names by ``key`` because it comes out of a Secret or ConfigMap: ``users:ns/name``, ``trust:…``.
+
+    ``problem`` says why it cannot be used; whatever asked for it is then denied, never left open. Never printed.
+    """
+
+    key: str
+    values: Mapping[str, bytes] = {}
+    problem: str = ""
+
+    def __repr__(self) -> str:
+        return f"Material({self.key}{': ' + self.problem if self.problem else ''})"
+
+
 class Snapshot(Struct, frozen=True, gc=False, kw_only=True):
     """A complete configuration. ``server_names`` maps an SNI name (exact, or ``*.parent``) to a certificate key.
 
@@ -97,3 +114,5 @@ class Snapshot(Struct, frozen=True, gc=False, kw_only=True):
     server_names: Mapping[str, str] = {}
     default_certificate: str = ""
     fallback: Route | None = None
+    materials: Mapping[str, Material] = {}
+    policies: GlobalPolicies = GlobalPolicies()

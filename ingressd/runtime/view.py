@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ingressd.model.finding import Finding
 from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot, VirtualHost
 
@@ -49,8 +51,8 @@ def _route(host: str, kind: str, route: Route, snapshot: Snapshot) -> dict[str, 
     }
     if not route.backend:
         row["status"] = route.status
-    if route.rewrite is not None:
-        row["rewrite"] = {"pattern": route.rewrite.pattern, "target": route.rewrite.target}
+    if route.policies is not None:
+        row["policies"] = msgspec.to_builtins(route.policies)
     return row
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.rewrite import Rewrite
 from ingressd.routing.snapshot import Route, Snapshot
 from tests.support.gateway import one_host
@@ -101,7 +102,7 @@ def test_an_http_1_0_request_without_host_gets_the_address_it_was_sent_to() -> N
     ],
 )
 def test_a_rewritten_request_tells_what_was_asked(rewrite: Rewrite, target: str, onward: str) -> None:
-    snapshot = one_host([1], route=Route("prefix", "/", "default/app:80", rewrite=rewrite))
+    snapshot = one_host([1], route=Route("prefix", "/", "default/app:80", policies=RoutePolicies(rewrite=rewrite)))
     fields = dict(forwarded(target=target, snapshot=snapshot))
     assert fields[""] == f"GET {onward} HTTP/1.1"
     assert fields["X-Original-URI"] == target.replace("%61", "a")
