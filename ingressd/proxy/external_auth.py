@@ -20,17 +20,20 @@ log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 65536
 """Of an answer, which nobody reads: so much is waited for, so that the connection can be used again."""
+WARN_EACH_S: Final = 10.0  # of one route
+_MAX_WARNED: Final = 1024
 _NO_EXTRA: Final[dict[str, bytes]] = {}
 
 
 class AuthAsker:
     """External authentication of one worker, for all its routes."""
 
-    __slots__ = ("_cache", "_fetcher", "_under_way")
+    __slots__ = ("_cache", "_fetcher", "_silent_until", "_under_way")
 
     def __init__(self, fetcher: Fetcher, cache: AuthCache | None = None) -> None:
         self._fetcher = fetcher
         self._cache = AuthCache() if cache is None else cache
+        self._silent_until: dict[str, float] = {}
         self._under_way: dict[bytes, asyncio.Future[AuthAnswer | None]] = {}
 
     def remembered(self, question: AuthQuestion, ask: Ask, extra: Extra = _NO_EXTRA) -> Allowed | Answer | None:
@@ -96,6 +99,16 @@ class AuthAsker:
                 MAX_BODY_BYTES,
             )
         except (AuthError, UpstreamError) as error:
-            log.warning("external authentication of %s failed: %s", question.settings.scope, error)
+            self._warn(question.settings.scope, error)
             return None
         return AuthAnswer(fetched.status, fetched.fields.onward)
+
+    def _warn(self, scope: str, error: Exception) -> None:
+        """A service that is gone fails each request: one line now and then says so, the metrics say how often."""
+        now = monotonic()
+        if now < self._silent_until.get(scope, 0.0):
+            return
+        if len(self._silent_until) >= _MAX_WARNED:
+            self._silent_until.clear()
+        self._silent_until[scope] = now + WARN_EACH_S
+        log.warning("external authentication of %s failed: %s", scope, error)

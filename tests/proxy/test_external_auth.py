@@ -136,3 +136,12 @@ async def test_whatever_goes_wrong_refuses(asker: AuthAsker, answer: bytes) -> N
     assert await asker.verdict(question(auth), ask_of()) is FAILED  # nobody there
     assert await asker.verdict(AuthQuestion(ExternalAuth("http://$http_x_none/")), ask_of()) is FAILED
     assert await asker.verdict(AuthQuestion(ExternalAuth("http://no-such.invalid/", timeout_s=5.0)), ask_of()) is FAILED
+
+
+async def test_a_service_that_is_gone_does_not_fill_the_log(asker: AuthAsker, caplog: pytest.LogCaptureFixture) -> None:
+    async with origin() as auth:
+        one, other = question(auth, scope="a/"), question(auth, scope="b/")
+    for asked in (one, one, other, one):
+        assert await asker.verdict(asked, ask_of()) is FAILED
+    said = [record.getMessage().split(" failed: ")[0] for record in caplog.records]
+    assert said == ["external authentication of a/", "external authentication of b/"]
