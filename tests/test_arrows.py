@@ -40,6 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "": set(),  # ingressd/__init__.py is the map, and empty
     "version": set(),
     "errors": set(),
+    "passwords": set(),  # a program of its own, started by its path
     "settings": {"errors"},
     "model": {"errors"},
     "http": {"errors"},

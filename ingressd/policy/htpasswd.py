@@ -57,7 +57,7 @@ class Question(NamedTuple):
 
 
 def read_auth_file(data: bytes) -> tuple[Users, tuple[str, ...]]:
-    """``user:hash`` lines, and what is wrong with some of them, by line number. Lines that begin with # are comments."""
+    """``user:hash`` lines, and what is wrong with some of them, by line number. # begins a comment line."""
     return _users(
         (f"line {number}", line.partition(b"\r")[0])
         for number, line in enumerate(data.split(b"\n"), 1)
@@ -138,7 +138,7 @@ def is_cheap(hashed: bytes) -> bool:
 
 
 def check_cheap(hashed: bytes, password: bytes) -> bool:
-    """Whether the password is right, for {SHA}, {SSHA}, {PLAIN}; in a time that does not depend on where they differ."""
+    """Whether the password is right, for {SHA}, {SSHA}, {PLAIN}. How long it takes does not tell where they differ."""
     if hashed.startswith(_PLAIN):
         return hmac.compare_digest(hashed[len(_PLAIN) :], password)
     stored = _decoded(hashed)
