@@ -89,7 +89,8 @@ def _users(entries: Iterator[tuple[str, bytes]]) -> tuple[Users, tuple[str, ...]
             hashes.setdefault(user, _UNUSABLE if _problem_of(hashed) else hashed)
     if len(problems) > _MAX_PROBLEMS:
         problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more"]
-    return Users(hashes, max(hashes.values(), key=_cost_ms, default=b"")), tuple(problems)
+    usable = (hashed for hashed in hashes.values() if hashed != _UNUSABLE)
+    return Users(hashes, max(usable, key=_cost_ms, default=b"")), tuple(problems)
 
 
 def _problem_of(hashed: bytes) -> str:
