@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot, VirtualHost
+from ingressd.policy.policies import GlobalPolicies
+from ingressd.routing.snapshot import Backend, CertificatePair, Material, Route, Snapshot, VirtualHost
 
 V = TypeVar("V")
 
@@ -26,6 +27,9 @@ class SnapshotDelta(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     server_names_removed: tuple[str, ...] = ()
     default_certificate: str | UnsetType = UNSET
     fallback: Route | UnsetType | None = UNSET
+    materials: tuple[Material, ...] = ()
+    materials_removed: tuple[str, ...] = ()
+    policies: GlobalPolicies | UnsetType = UNSET
 
 
 def difference(old: Snapshot, new: Snapshot) -> SnapshotDelta:
@@ -34,6 +38,7 @@ def difference(old: Snapshot, new: Snapshot) -> SnapshotDelta:
     backends, backends_removed = _changes(old.backends, new.backends)
     certificates, certificates_removed = _changes(old.certificates, new.certificates)
     server_names, server_names_removed = _changes(old.server_names, new.server_names)
+    materials, materials_removed = _changes(old.materials, new.materials)
     same_default = old.default_certificate == new.default_certificate
     return SnapshotDelta(
         hosts=tuple(hosts.values()),
@@ -46,6 +51,9 @@ def difference(old: Snapshot, new: Snapshot) -> SnapshotDelta:
         server_names_removed=server_names_removed,
         default_certificate=UNSET if same_default else new.default_certificate,
         fallback=UNSET if old.fallback == new.fallback else new.fallback,
+        materials=tuple(materials.values()),
+        materials_removed=materials_removed,
+        policies=UNSET if old.policies == new.policies else new.policies,
     )
 
 
@@ -55,7 +63,7 @@ def is_empty(delta: SnapshotDelta) -> bool:
 
 def apply_delta(old: Snapshot, delta: SnapshotDelta) -> Snapshot:
     """``old`` with the changes. The maps are copies; untouched values are the same objects."""
-    default, fallback = delta.default_certificate, delta.fallback
+    default, fallback, policies = delta.default_certificate, delta.fallback, delta.policies
     return Snapshot(
         hosts=_changed(old.hosts, {host.name: host for host in delta.hosts}, delta.hosts_removed),
         backends=_changed(old.backends, {one.key: one for one in delta.backends}, delta.backends_removed),
@@ -65,6 +73,8 @@ def apply_delta(old: Snapshot, delta: SnapshotDelta) -> Snapshot:
         server_names=_changed(old.server_names, delta.server_names, delta.server_names_removed),
         default_certificate=old.default_certificate if default is UNSET else default,
         fallback=old.fallback if fallback is UNSET else fallback,
+        materials=_changed(old.materials, {one.key: one for one in delta.materials}, delta.materials_removed),
+        policies=old.policies if policies is UNSET else policies,
     )
 
 

@@ -10,23 +10,35 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
+from ingressd.policy.policies import GlobalPolicies
 from ingressd.routing.delta import SnapshotDelta
-from ingressd.routing.snapshot import Backend, CertificatePair, Route, Snapshot, VirtualHost
+from ingressd.routing.snapshot import Backend, CertificatePair, Material, Route, Snapshot, VirtualHost
 from ingressd.telemetry.report import WorkerReport
 
 MAX_FRAME_BYTES = 64 << 20
 PIECE_ITEMS = 64
 CERTIFICATES_PER_PIECE = 1
 """A context costs a worker about a millisecond of OpenSSL, so each is a piece of its own."""
+MATERIALS_PER_PIECE = 1
+"""A Secret may hold a mebibyte to be read."""
 
 
 class Begin(Struct, tag="begin", frozen=True, gc=False):
-    """A change to ``generation`` follows. ``full``: forget everything else first."""
+    """A change to ``generation`` follows. ``full``: forget everything else first.
+
+    ``policies`` take effect with the ``Commit``, like all else; they come first because contexts are made by them.
+    """
 
     generation: int
     full: bool
+    policies: GlobalPolicies | UnsetType = UNSET
+
+
+class Materials(Struct, tag="materials", frozen=True, gc=False):
+    upserts: tuple[Material, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 class Hosts(Struct, tag="hosts", frozen=True, gc=False):
@@ -40,6 +52,8 @@ class Backends(Struct, tag="backends", frozen=True, gc=False):
 
 
 class Certificates(Struct, tag="certificates", frozen=True, gc=False):
+    """Some perhaps did not change: see ``certificates_to_send``."""
+
     upserts: tuple[CertificatePair, ...] = ()
     removed: tuple[str, ...] = ()
 
@@ -63,7 +77,7 @@ class Ask(Struct, tag="ask", frozen=True, gc=False):
     """Send a report now."""
 
 
-ToWorker = Begin | Hosts | Backends | Certificates | Names | Commit | Ask
+ToWorker = Begin | Materials | Hosts | Backends | Certificates | Names | Commit | Ask
 
 
 class Applied(Struct, tag="applied", frozen=True, gc=False):
@@ -124,10 +138,12 @@ decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
 
 def change_frames(delta: SnapshotDelta, snapshot: Snapshot, generation: int, *, full: bool) -> Iterator[bytes]:
     """The frames of the change that ``delta`` is and that ends in ``snapshot``, in the order a worker needs them."""
-    yield encode_frame(Begin(generation, full))
+    yield encode_frame(Begin(generation, full, snapshot.policies if full else delta.policies))
+    for materials in _pieces(delta.materials, MATERIALS_PER_PIECE):
+        yield encode_frame(Materials(upserts=materials))
     for backends in _pieces(delta.backends, PIECE_ITEMS):
         yield encode_frame(Backends(upserts=backends))
-    for certificates in _pieces(delta.certificates, CERTIFICATES_PER_PIECE):
+    for certificates in _pieces(certificates_to_send(delta, snapshot), CERTIFICATES_PER_PIECE):
         yield encode_frame(Certificates(upserts=certificates))
     names = tuple(delta.server_names)
     for some in _pieces(names, PIECE_ITEMS * 8):
@@ -142,7 +158,36 @@ def change_frames(delta: SnapshotDelta, snapshot: Snapshot, generation: int, *, 
         yield encode_frame(Names(removed=removed))
     for removed in _pieces(delta.certificates_removed, PIECE_ITEMS):
         yield encode_frame(Certificates(removed=removed))
+    for removed in _pieces(delta.materials_removed, PIECE_ITEMS):
+        yield encode_frame(Materials(removed=removed))
     yield encode_frame(Commit(generation, snapshot.fallback, snapshot.default_certificate))
+
+
+def certificates_to_send(delta: SnapshotDelta, snapshot: Snapshot) -> Sequence[CertificatePair]:
+    """Certificates that changed, and those that a worker may need once more: it keeps no private key beside OpenSSL's.
+
+    Hosts with TLS of their own have contexts of their own, each of which holds a certificate too.
+    """
+    if delta.policies is not UNSET:  # ciphers, perhaps, which every context has
+        return tuple(snapshot.certificates.values())
+    if not (delta.hosts or delta.hosts_removed or delta.materials or delta.certificates or delta.server_names
+            or delta.server_names_removed or delta.default_certificate is not UNSET):  # fmt: skip
+        return delta.certificates
+    needed = {certificate_key(snapshot, host.name): None for host in snapshot.hosts.values() if _has_context(host)}
+    for pair in delta.certificates:
+        needed.pop(pair.key, None)
+    return (*delta.certificates, *[held for key in needed if (held := snapshot.certificates.get(key)) is not None])
+
+
+def _has_context(host: VirtualHost) -> bool:
+    tls = host.tls
+    return tls is not None and bool(tls.trust or tls.ciphers or tls.prefers_server_order is not None)
+
+
+def certificate_key(snapshot: Snapshot, host: str) -> str:
+    """The certificate a host is served with, as ``tls.sni.ServerNames`` chooses."""
+    names = snapshot.server_names
+    return names.get(host) or names.get("*." + host.partition(".")[2]) or snapshot.default_certificate
 
 
 def _pieces(items: Sequence[M], size: int) -> Iterator[tuple[M, ...]]:

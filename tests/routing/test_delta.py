@@ -4,8 +4,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingressd.policy.policies import GlobalPolicies, HostTls, LogFormat
 from ingressd.routing.delta import SnapshotDelta, apply_delta, difference, is_empty
-from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Route, Snapshot, VirtualHost
+from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Material, Route, Snapshot, VirtualHost
 
 KEYS = st.sampled_from(["a", "b", "c", "d"])
 ROUTES = st.builds(Route, st.just("prefix"), st.just("/"), KEYS)
@@ -17,7 +18,16 @@ def by_name(values: st.SearchStrategy[msgspec.Struct], field: str) -> st.SearchS
 
 SNAPSHOTS = st.builds(
     Snapshot,
-    hosts=by_name(st.builds(VirtualHost, KEYS, st.lists(ROUTES, max_size=1).map(tuple), st.none() | ROUTES), "name"),
+    hosts=by_name(
+        st.builds(
+            VirtualHost,
+            KEYS,
+            st.lists(ROUTES, max_size=1).map(tuple),
+            st.none() | ROUTES,
+            tls=st.sampled_from([None, HostTls(trust="trust:a")]),
+        ),
+        "name",
+    ),
     backends=by_name(
         st.builds(Backend, KEYS, KEYS, KEYS, KEYS, st.sampled_from([(), (Endpoint("10.0.0.1", 80),)])), "key"
     ),
@@ -25,6 +35,11 @@ SNAPSHOTS = st.builds(
     server_names=st.dictionaries(KEYS, KEYS, max_size=4),
     default_certificate=st.sampled_from(["", "a", "b"]),
     fallback=st.none() | ROUTES,
+    materials=by_name(
+        st.builds(Material, KEYS, st.dictionaries(KEYS, st.sampled_from([b"", b"1"])), st.sampled_from(["", "gone"])),
+        "key",
+    ),
+    policies=st.sampled_from([GlobalPolicies(), GlobalPolicies(log=LogFormat(is_off=True))]),
 )
 
 
@@ -48,6 +63,8 @@ def test_what_did_not_change_is_not_in_it(old: Snapshot, new: Snapshot) -> None:
     assert all(old.backends.get(one.key) != one for one in delta.backends)
     assert all(old.certificates.get(one.key) != one for one in delta.certificates)
     assert all(old.server_names.get(name) != key for name, key in delta.server_names.items())
+    assert all(old.materials.get(one.key) != one for one in delta.materials)
+    assert (delta.policies is msgspec.UNSET) == (old.policies == new.policies)
     assert all(name in old.hosts and name not in new.hosts for name in delta.hosts_removed)
 
 

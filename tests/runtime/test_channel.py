@@ -5,11 +5,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from ingressd.policy.policies import GlobalPolicies, HostTls, ListenerTls
 from ingressd.routing.delta import difference
-from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Route, Snapshot, VirtualHost
+from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Material, Route, Snapshot, VirtualHost
 from ingressd.runtime.channel import (
     CERTIFICATES_PER_PIECE,
+    MATERIALS_PER_PIECE,
     MAX_FRAME_BYTES,
     PIECE_ITEMS,
     Applied,
@@ -21,6 +24,7 @@ from ingressd.runtime.channel import (
     FrameReader,
     FromWorker,
     Hosts,
+    Materials,
     Names,
     Refused,
     ToWorker,
@@ -67,7 +71,20 @@ def test_a_length_no_message_has_is_refused() -> None:
         list(FrameReader().feed((MAX_FRAME_BYTES + 1).to_bytes(4, "big")))
 
 
-@pytest.mark.parametrize("message", [Begin(3, True), Names({"a.example": "ns/secret"}), Commit(7, None, ""), Ask()])
+MATERIAL = Material("users:ns/a", {"auth": b"who:{SHA}x"})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Begin(3, True),
+        Begin(3, False, GlobalPolicies()),
+        Materials((MATERIAL,)),
+        Names({"a.example": "ns/secret"}),
+        Commit(7, None, ""),
+        Ask(),
+    ],
+)
 def test_to_a_worker_and_back(message: ToWorker) -> None:
     [frame] = FrameReader().feed(encode_frame(message))
     assert decode_to_worker(frame) == message
@@ -90,6 +107,7 @@ def snapshot(hosts: int, certificates: int) -> Snapshot:
         },
         certificates={key: CertificatePair(key, b"chain", b"key", 0.0, ()) for key in keys},
         server_names={f"s{number}.example": key for number, key in enumerate(keys)},
+        materials={f"users:{key}": Material(f"users:{key}", {"auth": b"a:b"}) for key in keys},
     )
 
 
@@ -102,20 +120,22 @@ def messages(old: Snapshot, new: Snapshot, *, full: bool = False) -> list[ToWork
 def test_a_change_comes_in_small_pieces_between_begin_and_commit() -> None:
     sent = messages(Snapshot(), snapshot(3 * PIECE_ITEMS, 5), full=True)
 
-    assert sent[0] == Begin(5, True)
+    assert sent[0] == Begin(5, True, GlobalPolicies())
     assert sent[-1] == Commit(5, None, "")
     hosts = [one for one in sent if isinstance(one, Hosts)]
     assert [len(one.upserts) for one in hosts] == [PIECE_ITEMS] * 3
     pieces = [one for one in sent if isinstance(one, Certificates)]
     assert [len(one.upserts) for one in pieces] == [CERTIFICATES_PER_PIECE] * 5
+    materials = [one for one in sent if isinstance(one, Materials)]
+    assert [len(one.upserts) for one in materials] == [MATERIALS_PER_PIECE] * 5
 
 
 def test_what_is_referred_to_comes_first_and_goes_last() -> None:
     order = [type(one) for one in messages(Snapshot(), snapshot(1, 1))]
-    assert order == [Begin, Backends, Certificates, Names, Hosts, Commit]
+    assert order == [Begin, Materials, Backends, Certificates, Names, Hosts, Commit]
 
     order = [type(one) for one in messages(snapshot(1, 1), Snapshot())]
-    assert order == [Begin, Hosts, Backends, Names, Certificates, Commit]
+    assert order == [Begin, Hosts, Backends, Names, Certificates, Materials, Commit]
 
 
 def test_one_changed_endpoint_among_ten_thousand_is_one_small_message() -> None:
@@ -132,3 +152,35 @@ def test_one_changed_endpoint_among_ten_thousand_is_one_small_message() -> None:
         Commit(2, None, ""),
     ]
     assert sum(map(len, frames)) < 300
+
+
+def sent_certificates(old: Snapshot, new: Snapshot) -> list[str]:
+    return [pair.key for one in messages(old, new) if isinstance(one, Certificates) for pair in one.upserts]
+
+
+def with_tls(old: Snapshot, name: str, tls: HostTls | None) -> Snapshot:
+    return replace(old, hosts={**old.hosts, name: VirtualHost(name, tls=tls)})
+
+
+def test_certificates_come_again_for_those_who_need_them() -> None:
+    """A host's own context holds its certificate; whenever it may have to be made anew, the certificate is there."""
+    plain = snapshot(1, 5)
+    assert sent_certificates(plain, with_tls(plain, "s1.example", HostTls(passthrough="x"))) == []
+    asking = with_tls(plain, "s1.example", HostTls(trust="trust:ns/a"))
+    assert sent_certificates(plain, asking) == ["default/tls-1"]
+    other = replace(asking, materials={**asking.materials, "trust:ns/a": Material("trust:ns/a", {"ca.crt": b"x"})})
+    assert sent_certificates(asking, other) == ["default/tls-1"]
+    assert sent_certificates(asking, with_tls(asking, "h0.example", None)) == ["default/tls-1"]
+    assert sent_certificates(asking, replace(asking, backends={})) == []
+    assert sent_certificates(plain, replace(plain, default_certificate="default/tls-2")) == []
+    ciphers = replace(plain, policies=GlobalPolicies(tls=ListenerTls(ciphers="HIGH")))
+    assert sent_certificates(plain, ciphers) == list(plain.certificates)
+
+
+def test_a_certificate_of_a_wildcard_and_the_default_one_come_again_too() -> None:
+    names = {"*.wild.example": "default/tls-3"}
+    plain = replace(snapshot(0, 5), server_names=names, default_certificate="default/tls-4")
+    asking = with_tls(plain, "a.wild.example", HostTls(ciphers="HIGH"))
+    assert sent_certificates(plain, asking) == ["default/tls-3"]
+    asking = with_tls(plain, "*", HostTls(prefers_server_order=False))
+    assert sent_certificates(plain, asking) == ["default/tls-4"]
