@@ -14,7 +14,10 @@ TICK_S = 0.25
 
 
 class Timed(Protocol):
-    """Something with one deadline (monotonic seconds). ``wake_at`` belongs to the wheel: NEVER when not in it."""
+    """Something with one deadline (monotonic seconds).
+
+    ``wake_at`` belongs to the wheel: the earliest deadline that its slot meets in time, NEVER when it is in none.
+    """
 
     deadline: float
     wake_at: float
@@ -38,9 +41,15 @@ class TimerWheel:
             self._leave(item)
         if item.deadline == NEVER:
             return
-        slot = max(int(item.deadline / TICK_S), self._turned_to) + 1
-        item.wake_at = slot * TICK_S
-        self._slots.setdefault(slot, set()).add(item)
+        began = int(item.deadline / TICK_S)
+        if began < self._turned_to:
+            began = self._turned_to
+        item.wake_at = began * TICK_S
+        slot = self._slots.get(began + 1)
+        if slot is None:
+            self._slots[began + 1] = {item}
+        else:
+            slot.add(item)
 
     def cancel(self, item: Timed) -> None:
         """Forget ``item``; a closed connection must not stay reachable until its deadline."""
@@ -48,7 +57,7 @@ class TimerWheel:
             self._leave(item)
 
     def _leave(self, item: Timed) -> None:
-        slot = self._slots.get(round(item.wake_at / TICK_S))
+        slot = self._slots.get(round(item.wake_at / TICK_S) + 1)
         if slot is not None:
             slot.discard(item)
         item.wake_at = NEVER
