@@ -8,24 +8,45 @@ from __future__ import annotations
 
 import random
 from collections.abc import KeysView
+from typing import TYPE_CHECKING
 
 from ingressd.proxy.balance import round_robin
+from ingressd.proxy.keyed import KeyedEndpoints
 from ingressd.proxy.pool import LiveEndpoint, Pool
 from ingressd.routing.snapshot import Endpoint, Route
 from ingressd.routing.table import RouteTable
 from ingressd.telemetry.metrics import RouteStats
 
+if TYPE_CHECKING:
+    from ingressd.tls.client import UpstreamTls
+
 
 class LiveBackend:
-    """A backend with its endpoints of this moment and the round-robin position of this worker."""
+    """A backend with its endpoints of this moment and the round-robin position of this worker.
 
-    __slots__ = ("endpoints", "key", "position")
+    ``keyed`` is for routes that hash or keep clients with an endpoint: whoever binds one makes it.
+    """
+
+    __slots__ = ("endpoints", "key", "keyed", "position")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.endpoints: tuple[LiveEndpoint, ...] = ()
+        self.keyed: KeyedEndpoints[LiveEndpoint] | None = None
         # Workers must not march in step: each begins somewhere else.
         self.position = random.randrange(1 << 16)  # noqa: S311 - balance, not secrecy
+
+    @property
+    def upstream_name(self) -> str:
+        """As ingress-nginx calls it: ``namespace-service-port``."""
+        namespace, _, rest = self.key.partition("/")
+        service, _, port = rest.partition("|")[0].rpartition(":")
+        return f"{namespace}-{service}-{port}"
+
+    @property
+    def port(self) -> str:
+        """Of the Service, as the Ingress spelled it."""
+        return self.key.partition("|")[0].rpartition(":")[2]
 
     def pick(self, tried: tuple[LiveEndpoint, ...], now: float) -> LiveEndpoint | None:
         """The endpoint for the next attempt, None when there is none. ``now`` is monotonic seconds.
@@ -95,9 +116,12 @@ class Backends:
     def keys(self) -> KeysView[str]:
         return self._cells.keys()
 
-    def name(self, endpoints: tuple[Endpoint, ...]) -> tuple[LiveEndpoint, ...]:
-        """Live endpoints for a backend's list; pair every call with ``release``."""
-        return tuple(self._pool.name(endpoint) for endpoint in endpoints)
+    def name(self, endpoints: tuple[Endpoint, ...], profile: UpstreamTls | None = None) -> tuple[LiveEndpoint, ...]:
+        """Live endpoints for a backend's list; pair every call with ``release``.
+
+        Raises ProfileError for a profile that no context can be made of; then nothing is named.
+        """
+        return tuple(self._pool.name(endpoint, profile) for endpoint in endpoints)
 
     def release(self, endpoints: tuple[LiveEndpoint, ...]) -> None:
         """A backend no longer lists these; idle connections to endpoints that nobody lists are closed."""

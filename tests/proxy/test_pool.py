@@ -10,7 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ingressd.proxy.pool import LiveEndpoint, Pool
 from ingressd.proxy.upstream import UpstreamConnection
 from ingressd.routing.snapshot import Endpoint
+from ingressd.tls.client import ProfileError, UpstreamTls
+from tests.tls.authority import leaf
 
+VERIFIED = UpstreamTls(verify=True, name="a", ca_pem=leaf().pem)
 A, B = Endpoint("10.0.0.1", 80), Endpoint("2001:db8::1", 80)
 
 
@@ -83,6 +86,32 @@ def test_labels() -> None:
         "<[2001:db8::1]:80 active=0 idle=0>",
     ]
     assert repr(pool) == "<Pool endpoints=2 active=0 idle=0>"
+
+
+def test_connections_of_different_profiles_are_kept_apart() -> None:
+    pool = Pool(8)
+    plain, verified, open_to_all = pool.name(A), pool.name(A, VERIFIED), pool.name(A, UpstreamTls())
+    assert len({plain, verified, open_to_all}) == 3
+    assert pool.name(A, UpstreamTls(verify=True, name="a", ca_pem=leaf().pem)) is verified
+    assert plain.tls is None
+    assert verified.tls is not None
+    assert verified.tls.profile == VERIFIED
+    pool.lease(verified)
+    pool.release(verified, connection(), reusable=True)
+    assert pool.lease(plain) is None
+    assert pool.lease(open_to_all) is None
+    assert pool.lease(verified) is not None
+    assert pool.unname(verified) == pool.unname(verified) == []
+    assert pool.name(A, VERIFIED) is not verified
+    assert pool.name(A) is plain
+    assert repr(verified) == "<10.0.0.1:80 tls active=1 idle=0>"
+
+
+def test_an_impossible_profile_names_nothing() -> None:
+    pool = Pool(8)
+    with pytest.raises(ProfileError, match="name nobody to verify"):
+        pool.name(A, UpstreamTls(verify=True))
+    assert repr(pool) == "<Pool endpoints=0 active=0 idle=0>"
 
 
 class Bookkeeping(RuleBasedStateMachine):
