@@ -171,16 +171,17 @@ class SharedLimits:
         second, minute = _levels(limits, second, minute, elapsed)
         if second > limits.per_second.burst or minute > limits.per_minute.burst:
             return TOO_FAST
-        slot = bucket * _WAYS + way
-        if limits.connections and self._under_way(slot) >= limits.connections:
-            return TOO_MANY
         empty_at = now_ms + max(limits.per_second.empty_in_ms(second), limits.per_minute.empty_in_ms(minute))
         _STATE.pack_into(self._map, at + _KEYS.size + way * _STATE.size, second, minute, now_ms, empty_at)
         if keys[way] != key:  # last, so that whoever dies here leaves a slot that still makes sense
             start = at + way * _KEY_SIZE
             self._map[start : start + _KEY_SIZE] = key
-        if not limits.connections:
-            return NOTHING_HELD
+        return self._begin(limits, bucket * _WAYS + way) if limits.connections else NOTHING_HELD
+
+    def _begin(self, limits: BoundLimits, slot: int) -> int:
+        """One more at a time. What the rate let through has been added to it, whatever comes out here: as in nginx."""
+        if self._under_way(slot) >= limits.connections:
+            return TOO_MANY
         cell = slot * self._workers + self._index
         self._cells[cell] += 1
         return cell + 1

@@ -32,6 +32,7 @@ http {{
     server_name echo;
     location / {{ return 200 "$request_uri"; }}
   }}
+{http}
 {servers}
 }}
 """
@@ -51,19 +52,20 @@ class Nginx:
     """Serves ``servers``: name → what stands in its server block.
 
     ``pass_on`` in a block is replaced by a proxy_pass that answers with the target as an upstream would see it.
+    ``http`` is what else stands in the http block.
     """
 
-    def __init__(self, program: str, directory: Path, servers: dict[str, str]) -> None:
+    def __init__(self, program: str, directory: Path, servers: dict[str, str], http: str = "") -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)  # nginx expects it of a socket that it takes over
-        self._address = self._listener.getsockname()
-        listen = f"{self._address[0]}:{self._address[1]}"
+        self.address = self._listener.getsockname()
+        listen = f"{self.address[0]}:{self.address[1]}"
         blocks = "\n".join(
             f"  server {{ listen {listen}; server_name {name};\n{block} }}" for name, block in servers.items()
         ).replace("pass_on;", f"proxy_set_header Host echo; proxy_pass http://{listen};")
         self._command = [program, "-p", str(directory), "-c", str(directory / "nginx.conf")]
         self._log = directory / "error.log"
-        text = _CONFIGURATION.format(directory=directory, listen=listen, servers=blocks)
+        text = _CONFIGURATION.format(directory=directory, listen=listen, servers=blocks, http=http)
         (directory / "nginx.conf").write_text(text)
 
     def __enter__(self) -> Self:
@@ -83,9 +85,13 @@ class Nginx:
 
     def get(self, target: str, host: str, method: str = "GET") -> Seen:
         """Ask for ``target`` as it is spelled. Fails the test when nginx has ended, with what it said."""
-        request = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        return _seen(self.ask(target, host, method=method))
+
+    def ask(self, target: str, host: str, *, method: str = "GET", fields: str = "") -> str:
+        """The whole answer, as latin-1. ``fields`` are whole lines."""
+        request = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}Connection: close\r\n\r\n"
         answer = b""
-        with socket.create_connection(self._address, _ANSWER_S) as connection:
+        with socket.create_connection(self.address, _ANSWER_S) as connection:
             connection.sendall(request.encode("latin-1"))
             while True:
                 assert self._process.poll() is None, self._log.read_text()
@@ -94,7 +100,7 @@ class Nginx:
                 except TimeoutError:
                     raise AssertionError(f"no answer to {target}: {self._log.read_text()}") from None
                 if not data:
-                    return _seen(answer.decode("latin-1"))
+                    return answer.decode("latin-1")
                 answer += data
 
 
