@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from email.utils import formatdate
 from os import urandom
 from time import monotonic, time
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.admission import Admission
 from ingressd.proxy.limits import Limits
+from ingressd.proxy.materials import Materials
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, ServingState
 from ingressd.proxy.timers import TimerWheel
@@ -19,7 +20,9 @@ from ingressd.telemetry.access_log import AccessLog
 from ingressd.telemetry.metrics import WorkerStats
 
 if TYPE_CHECKING:
+    from ingressd.policy.forwarded import ForwardingRules
     from ingressd.proxy.proxy_protocol import Relays
+    from ingressd.proxy.shared_limits import SharedLimits
     from ingressd.proxy.verified_tls import HelloChoices
 
 
@@ -42,7 +45,11 @@ DRAIN_IDLE_S = 1.0
 
 
 class Gateway:
-    """One worker's data path. ``state`` is replaced whole; everything else lives as long as the worker."""
+    """One worker's data path.
+
+    A change replaces, whole and in one turn of the loop: ``state``, ``limits``, ``forwarding``, ``keeps_request_id``,
+    ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long as the worker.
+    """
 
     __slots__ = (
         "_ids",
@@ -51,17 +58,22 @@ class Gateway:
         "active",
         "admission",
         "backends",
+        "client_trust",
         "connections",
         "date",
         "draining",
+        "forwarding",
         "handshakes",
         "hellos",
+        "keeps_request_id",
         "limits",
         "log",
         "loop",
+        "materials",
         "pool",
         "relays",
         "retries",
+        "shared_limits",
         "state",
         "stats",
         "wheel",
@@ -77,6 +89,7 @@ class Gateway:
         pool: Pool,
         backends: Backends,
         limits: Limits,
+        shared_limits: SharedLimits | None = None,
     ) -> None:
         self.loop = loop
         self.state = state
@@ -92,6 +105,13 @@ class Gateway:
         self.handshakes: set[Abortable] = set()
         self.hellos: HelloChoices | None = None  # None: nobody looks into a hello. For connections accepted from now on
         self.relays: Relays | None = None  # None: clients connect themselves, not through PROXY protocol. Likewise
+        self.forwarding: ForwardingRules | None = None  # None: nobody in front of us is believed anything
+        self.keeps_request_id = True  # a client's X-Request-ID is passed on
+        self.materials = Materials()
+        self.shared_limits = shared_limits  # None: not in a worker
+        # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be
+        # about (``ClientCertificate.trust``) to count. A host that is missing could not be set up, and is closed.
+        self.client_trust: Mapping[str, str] = {}
         self.active = 0  # exchanges under way
         self.draining = False
         self.date = b""

@@ -16,6 +16,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.json import Encoder
 
+from ingressd.telemetry.log_format import LogChoice, LogFormat
+from ingressd.telemetry.log_variables import LogFacts
 from ingressd.telemetry.pipe_writer import PIPE_BUF, PipeWriter
 from ingressd.telemetry.thread_writer import ThreadWriter, open_for_append
 
@@ -70,22 +72,32 @@ class AccessLog:
 
     Make it after the fork, on the loop that will use it. The descriptor stays the caller's unless ``path`` is given:
     then ``reopen`` opens that path anew, for log rotation.
+
+    ``format`` None: lines are our own JSON, by ``record``; else ``record_facts`` must be called instead. Not every
+    request is in the log: see ``use``. Ask ``is_on`` first, which is all that a log that is off costs.
     """
 
     __slots__ = (
         "_buffer",
+        "_choice",
         "_hand_over_bytes",
+        "_is_closed",
+        "_is_silenced",
         "_second",
         "_stamp",
         "_stamp_from",
         "_stamp_second",
         "_stamp_until",
         "_writer",
+        "format",
         "is_on",
     )
 
     def __init__(self, fd: int | None, *, path: str | None = None, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
         self.is_on = fd is not None
+        self.format: LogFormat | None = None
+        self._choice: LogChoice | None = None
+        self._is_silenced = self._is_closed = False
         self._buffer = bytearray()
         self._stamp_from = self._stamp_until = 0.0
         self._second = -1
@@ -101,6 +113,15 @@ class AccessLog:
         if target == "-":
             return cls(1)
         return cls(open_for_append(target), path=target)
+
+    def use(self, format_: LogFormat | None, choice: LogChoice | None, *, is_off: bool) -> None:
+        """From now on lines have this format, for requests of this choice (None: all); ``is_off``: there are none."""
+        self.format = format_
+        self._choice = choice
+        if is_off and self.is_on:
+            self.is_on, self._is_silenced = False, True
+        elif not is_off and self._is_silenced:
+            self.is_on, self._is_silenced = True, False
 
     @property
     def dropped(self) -> int:
@@ -136,7 +157,7 @@ class AccessLog:
         Durations in seconds. Bytes are as received: each becomes the character of the same number (latin-1), so nothing
         is lost or refused.
         """
-        if not self.is_on:
+        if not self.is_on or (self._choice is not None and not self._choice.is_logged(_text(target))):
             return
         now = time()
         if not self._stamp_from <= now < self._stamp_until:
@@ -175,6 +196,16 @@ class AccessLog:
         if size >= self._hand_over_bytes:
             self.flush()
 
+    def record_facts(self, facts: LogFacts) -> None:
+        """Note one exchange that ended, in the format of somebody's choice."""
+        if not self.is_on or self.format is None:
+            return
+        if self._choice is not None and not self._choice.is_logged(facts.target):
+            return
+        self._buffer += self.format.line(facts)
+        if len(self._buffer) >= self._hand_over_bytes:
+            self.flush()
+
     def _stamp_at(self, now: float) -> None:
         second, millisecond = divmod(int(now * 1000.0), 1000)
         self._stamp_from = second + millisecond / 1000
@@ -186,7 +217,7 @@ class AccessLog:
 
     def flush(self) -> None:
         """Hand what there is to the writer. Call it on a timer, so that a quiet worker's lines appear."""
-        if self._writer is None or not self.is_on:
+        if self._writer is None or self._is_closed:
             return
         if self._buffer:
             chunk, self._buffer = self._buffer, bytearray()
@@ -197,16 +228,21 @@ class AccessLog:
     def reopen(self) -> None:
         """Lines from here on go to a newly opened file, if the log is a file. Opening happens off the loop."""
         self.flush()
-        if self._writer is not None and self.is_on:
+        if self._writer is not None and not self._is_closed:
             self._writer.reopen()
 
     def close(self, *, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
         """Flush and stop; blocks for at most ``timeout_s``. False: the reader is stuck and lines may be lost."""
-        if self._writer is None or not self.is_on:
+        if self._writer is None or self._is_closed:
             return True
         self.flush()
-        self.is_on = False
+        self._is_closed = True
+        self.is_on = self._is_silenced = False
         return self._writer.close(timeout_s=timeout_s)
+
+
+def _text(target: str | bytes) -> str:
+    return target if isinstance(target, str) else target.decode("latin-1")
 
 
 def _writer_for(fd: int, path: str | None, max_waiting_bytes: int) -> PipeWriter | ThreadWriter:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from ingressd.telemetry import access_log
 from ingressd.telemetry.access_log import MAX_LINE_BYTES, MAX_TARGET_BYTES, AccessLog
+from ingressd.telemetry.log_format import LogChoice, LogFormat
+from ingressd.telemetry.log_variables import LogFacts
 
 EXCHANGE: dict[str, Any] = {
     "client": "203.0.113.7:40312",
@@ -287,3 +289,65 @@ def test_when_reopening_fails_the_old_file_goes_on(tmp_path: Path) -> None:
     record(log)
     assert log.close()
     assert len(lines(moved / "access.log")) == 1
+
+
+def test_the_log_goes_silent_and_speaks_again(log: AccessLog, path: Path) -> None:
+    record(log, request_id="1")
+    log.use(None, None, is_off=True)
+    record(log, request_id="2")
+    log.use(None, None, is_off=True)
+    log.flush()
+    log.use(None, None, is_off=False)
+    record(log, request_id="3")
+    log.close()
+    assert [line["request_id"] for line in lines(path)] == ["1", "3"]
+
+
+def test_a_log_that_was_never_on_is_not_turned_on() -> None:
+    log = AccessLog(None)
+    log.use(None, None, is_off=True)
+    log.use(None, None, is_off=False)
+    assert not log.is_on
+
+
+def test_a_silent_log_is_closed_like_any_other(log: AccessLog, path: Path) -> None:
+    record(log)
+    log.use(None, None, is_off=True)
+    assert log.close()
+    log.use(None, None, is_off=False)
+    assert not log.is_on
+    assert len(lines(path)) == 1
+
+
+def test_some_targets_are_left_out(log: AccessLog, path: Path) -> None:
+    log.use(None, LogChoice(("/healthz", "~^/x")), is_off=False)
+    record(log, target="/healthz")
+    record(log, target=b"/HEALTHZ")
+    record(log, target="/healthz?deep")
+    log.close()
+    assert [line["target"] for line in lines(path)] == ["/healthz?deep"]
+
+
+def test_lines_of_another_format(log: AccessLog, path: Path) -> None:
+    facts = LogFacts(time=0.0, client="10.0.0.1", method=b"GET", target="/a", minor=1, status=204)
+    log.record_facts(facts)
+    log.use(LogFormat("$status $request"), LogChoice(("/b",)), is_off=False)
+    log.record_facts(facts)
+    facts.target = "/b"
+    log.record_facts(facts)
+    log.use(None, None, is_off=False)
+    record(log)
+    log.close()
+    first, second = path.read_bytes().splitlines()
+    assert first == b"204 GET /a HTTP/1.1"
+    assert json.loads(second)["status"] == 200
+
+
+def test_a_full_buffer_of_another_format_is_handed_over(log: AccessLog, path: Path) -> None:
+    log.use(LogFormat("$status " + "x" * 2000), None, is_off=False)
+    facts = LogFacts(time=0.0, client="10.0.0.1", method=b"GET", target="/a", minor=1, status=204)
+    for _ in range(200):
+        log.record_facts(facts)
+    assert len(log._buffer) < 200 * 2000
+    log.close()
+    assert len(path.read_bytes().splitlines()) == 200
