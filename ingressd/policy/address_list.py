@@ -7,6 +7,7 @@ and as a client. A client whose address cannot be read is in no list, and is ref
 import ipaddress
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from ingressd.policy.satisfy import Verdict
 
 _MAX_REMEMBERED = 4096
 """Clients remembered for each list and worker: half a megabyte. More clients at a time cost a search each."""
+_MAX_SETS = 256
 _MAPPED_BITS = 96  # ::ffff:0:0/96 (RFC 4291 §2.5.5.2)
 
 _FORBIDDEN = Answer(403, "address-not-allowed")
@@ -69,9 +71,8 @@ class AddressSet:
     def __init__(self, networks: Iterable[str]) -> None:
         ranges: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
         for text in networks:
-            network = ipaddress.ip_network(text, strict=False)
-            first, last = int(network.network_address), int(network.broadcast_address)
-            ranges[4 if network.version == 4 else 16].append((first, last))
+            size, first, last = _range(text)
+            ranges[size].append((first, last))
         joined = {size: _join(found) for size, found in ranges.items()}
         self._starts = {size: [first for first, _ in found] for size, found in joined.items()}
         self._ends = {size: [last for _, last in found] for size, found in joined.items()}
@@ -81,6 +82,24 @@ class AddressSet:
         number, size = int.from_bytes(packed, "big"), len(packed)
         at = bisect_right(self._starts[size], number) - 1
         return at >= 0 and number <= self._ends[size][at]
+
+
+@lru_cache(maxsize=_MAX_SETS)
+def address_set(networks: tuple[str, ...]) -> AddressSet:
+    """The set of these networks, which many routes may share: one of 10,000 takes 20 ms to make."""
+    return AddressSet(networks)
+
+
+def _range(text: str) -> tuple[int, int, int]:
+    """Bytes of an address, the first and the last as numbers. IPv4 by hand: ``ipaddress`` takes five times as long."""
+    base, slash, bits = text.partition("/")
+    if slash and ":" not in base:
+        size = 1 << 32 - int(bits)
+        first = int.from_bytes(bytes(map(int, base.split("."))), "big") & -size
+        return 4, first, first + size - 1
+    network = ipaddress.ip_network(text, strict=False)
+    size = 4 if network.version == 4 else 16
+    return size, int(network.network_address), int(network.broadcast_address)
 
 
 def _join(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -99,8 +118,8 @@ class AddressCheck:
     __slots__ = ("_allow", "_deny", "_verdicts")
 
     def __init__(self, lists: AddressLists) -> None:
-        self._deny = AddressSet(lists.deny) if lists.deny else None
-        self._allow = AddressSet(lists.allow) if lists.allow else None
+        self._deny = address_set(lists.deny) if lists.deny else None
+        self._allow = address_set(lists.allow) if lists.allow else None
         self._verdicts: dict[str, Verdict | Answer] = {}
 
     def check(self, client: str) -> Verdict | Answer:

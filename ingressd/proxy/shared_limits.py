@@ -20,7 +20,7 @@ import time
 from hashlib import blake2b
 from typing import Final
 
-from ingressd.policy.address_list import AddressSet, read_address
+from ingressd.policy.address_list import address_set, read_address
 from ingressd.policy.rate_limit import ONE, Leak, RateLimits, leak_per_minute, leak_per_second
 
 NOTHING_HELD: Final = 0
@@ -64,7 +64,7 @@ class BoundLimits:
         self.per_second = leak_per_second(limits)
         self.per_minute = leak_per_minute(limits)
         self.connections = limits.connections
-        self.exempt = AddressSet(limits.exempt) if limits.exempt else None
+        self.exempt = address_set(limits.exempt) if limits.exempt else None
         self.places: dict[str, tuple[int, bytes]] = {}
 
 

@@ -1,6 +1,7 @@
 """Deny and allow lists: which clients are in, however their addresses are spelled."""
 
 import ipaddress
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -89,17 +90,19 @@ networks = st.one_of(
         st.integers(116, 128),
     ),
 )
+spellings = st.sampled_from((str, lambda network: network.exploded, lambda network: str(network).removesuffix("/32")))
 addresses = st.one_of(
     st.integers(0, 1 << 16).map(ipaddress.IPv4Address), st.integers(0, 1 << 16).map(ipaddress.IPv6Address)
 )
 
 
-@given(st.lists(networks), st.lists(addresses, min_size=1))
+@given(st.lists(networks), spellings, st.lists(addresses, min_size=1))
 def test_the_search_agrees_with_looking_at_every_network(
     chosen: list[ipaddress.IPv4Network | ipaddress.IPv6Network],
+    spelled: Callable[[object], str],
     clients: list[ipaddress.IPv4Address | ipaddress.IPv6Address],
 ) -> None:
-    found = AddressSet(str(network) for network in chosen)
+    found = AddressSet(spelled(network) for network in chosen)
     for client in clients:
         packed = read_address(str(client))
         assert packed is not None
