@@ -14,6 +14,7 @@ from ingressd.proxy.admission import Admission
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.materials import Materials
 from ingressd.proxy.pool import Pool
+from ingressd.proxy.services import Services
 from ingressd.proxy.serving import Backends, ServingState
 from ingressd.proxy.timers import TimerWheel
 from ingressd.telemetry.access_log import AccessLog
@@ -73,6 +74,7 @@ class Gateway:
         "pool",
         "relays",
         "retries",
+        "services",
         "shared_limits",
         "state",
         "stats",
@@ -112,6 +114,7 @@ class Gateway:
         # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be
         # about (``ClientCertificate.trust``) to count. A host that is missing could not be set up, and is closed.
         self.client_trust: Mapping[str, str] = {}
+        self.services = Services(self)
         self.active = 0  # exchanges under way
         self.draining = False
         self.date = b""

@@ -1,0 +1,325 @@
+"""What a route asks of a request before it is forwarded: its policies, bound, in the order of ``policy/phases``.
+
+Everything is made ready when a route is bound; a request costs a call for each step that the route has. The first step
+with an answer ends the request. ``ACCESS`` alone may have to wait for somebody (see ``proxy/access``), so it stands
+apart; what comes after it answers nobody, and is done by ``Gate.plan_upstream``.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from ingressd.policy.affinity import Sticky
+from ingressd.policy.ask import Answer, Ask
+from ingressd.policy.blocks import BlockCheck
+from ingressd.policy.canary import CanaryRule
+from ingressd.policy.client_certificate import UPSTREAM_FIELDS, may_serve, may_serve_name, needs_tls, upstream_lines
+from ingressd.policy.cors import CorsRules
+from ingressd.policy.error_pages import ErrorPagesRule
+from ingressd.policy.fixed_answer import fixed_answer
+from ingressd.policy.next_upstream import NextUpstreamRule
+from ingressd.policy.pattern import compile_pattern
+from ingressd.policy.phases import Phase
+from ingressd.policy.policies import RoutePolicies
+from ingressd.policy.redirects import app_root, fixed_redirect, https_redirect, www_redirect
+from ingressd.policy.request_fields import RequestEditor
+from ingressd.policy.rewrite import Rewriter
+from ingressd.policy.trailing_slash import trailing_slash
+from ingressd.policy.variables import compile_template
+from ingressd.proxy.access import AccessRule
+from ingressd.proxy.passage import HostCertificates, Passage, route_variables
+from ingressd.proxy.response_rules import ResponseRules
+from ingressd.proxy.shared_limits import NOTHING_HELD, TOO_MANY, BoundLimits
+
+if TYPE_CHECKING:
+    from ingressd.proxy.gateway import Gateway
+    from ingressd.proxy.serving import LiveBackend
+    from ingressd.routing.snapshot import Route
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Ask, Passage], Answer | None]
+
+NO_ENDPOINTS: Final = Answer(503, "no_endpoints")
+_DENIED: Final = "denied"
+
+
+def bind_gate(vhost_name: str, route: Route, gateway: Gateway) -> Gate | None:
+    """The gate of a route; None: it asks for nothing. What cannot be bound denies all requests, and is logged once."""
+    if route.policies is None:
+        return None
+    try:
+        return Gate(vhost_name, route, route.policies, gateway)
+    except ValueError as error:
+        where = f"{vhost_name}{route.path} of {route.namespace}/{route.ingress}"
+        log.error("%s is denied (503), because it asks for what cannot be done: %s", where, error)
+        return Gate(vhost_name, route, RoutePolicies(denied=str(error)), gateway)
+
+
+class Gate:
+    """The policies of one route of one worker. Raises ValueError for settings that cannot be used."""
+
+    __slots__ = (
+        "_backend",
+        "_canary",
+        "_canary_sticky",
+        "_hash_by",
+        "_request",
+        "_secure",
+        "access",
+        "access_log",
+        "answers",
+        "buffers_request",
+        "certificates",
+        "extra",
+        "hash_subset",
+        "latency_balanced",
+        "max_response_header_bytes",
+        "next_upstream",
+        "pages",
+        "phases",
+        "policies",
+        "replaces",
+        "steps",
+        "sticky",
+    )
+
+    def __init__(self, vhost_name: str, route: Route, policies: RoutePolicies, gateway: Gateway) -> None:
+        self.policies = policies
+        settings = policies.client_certificates
+        self.certificates = None if settings is None else HostCertificates(settings, vhost_name, gateway)
+        self.extra = route_variables(route)
+        cells = gateway.backends
+        self._backend: LiveBackend | None = cells.cell(route.backend) if route.backend else None
+        self.pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
+        bound = [(phase, bind(self, route, gateway)) for phase, bind in _BINDERS.items()]
+        self.phases = tuple(phase for phase, step in bound if step is not None)
+        self.steps: tuple[Step, ...] = tuple(step for _, step in bound if step is not None)
+        self.access = AccessRule.bind(policies, gateway, self.extra)
+        self._bind_upstream(policies)
+        self.answers = ResponseRules(policies, gateway.services.encoders)
+        self.access_log = policies.access_log
+
+    def _bind_upstream(self, policies: RoutePolicies) -> None:
+        self._request = None if policies.request is None else RequestEditor(policies.request)
+        self.replaces = frozenset[bytes]() if self._request is None else self._request.replaces
+        self._canary = None if policies.canary is None else CanaryRule(policies.canary)
+        self.sticky = None if policies.affinity is None else Sticky(policies.affinity)
+        self._canary_sticky = None if policies.canary_affinity is None else Sticky(policies.canary_affinity)
+        self._secure = policies.secure_backend
+        self._hash_by = None if policies.hash_by is None else compile_template(policies.hash_by.value)
+        self.hash_subset = 0 if policies.hash_by is None else policies.hash_by.subset_size
+        self.latency_balanced = policies.latency_balanced
+        self.next_upstream = None if policies.next_upstream is None else NextUpstreamRule(policies.next_upstream)
+        self.buffers_request = policies.buffers_request
+        self.max_response_header_bytes = policies.max_response_header_bytes
+
+    def decide(self, ask: Ask, passage: Passage) -> Answer | None:
+        """Ask every step before ``ACCESS``; None: none of them has an answer."""
+        for step in self.steps:
+            answer = step(ask, passage)
+            if answer is not None:
+                return answer
+        return None
+
+    def sticky_for(self, passage: Passage) -> Sticky | None:
+        """How clients are kept with an endpoint of the backend that was chosen."""
+        return self._canary_sticky if passage.is_canary else self.sticky
+
+    def plan_upstream(self, ask: Ask, passage: Passage, cells: Callable[[str], LiveBackend]) -> None:
+        """``Phase.UPSTREAM``: which backend, and what is said to it."""
+        if passage.backend is None:
+            if self._secure and ask.is_tls:
+                passage.backend = self._secure
+            if self._canary is not None and self._goes_to_canary(self._canary, ask, cells):
+                passage.backend = self._canary.backend
+                passage.is_canary = True
+        if self._hash_by is not None:
+            passage.endpoint_key = self._hash_by.expand(ask, self.extra)
+        if self._request is not None:
+            self._request.apply(ask, passage, self.extra)
+        if self.certificates is not None:
+            passage.without |= UPSTREAM_FIELDS
+            passage.added += upstream_lines(self.certificates.now(), passage.connection)
+
+    def _goes_to_canary(self, canary: CanaryRule, ask: Ask, cells: Callable[[str], LiveBackend]) -> bool:
+        if not cells(canary.backend).endpoints:
+            return False
+        sticky, other = self.sticky, self._canary_sticky
+        belongs_to = sticky.sent(ask)[1] if sticky is not None else b""
+        return canary.takes(
+            ask,
+            random.getrandbits(31),
+            belongs_to=belongs_to,
+            primary=sticky.id if sticky is not None else b"",
+            canary=other.id if other is not None else b"",
+        )
+
+
+# -- one binder for each phase: the step, or None when the route does not ask for it
+
+_Binder = Callable[[Gate, "Route", "Gateway"], Step | None]
+
+
+def _client_certificate(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    certificates = gate.certificates
+    if certificates is None:
+        return None
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        answer = may_serve(certificates.now(), passage.connection)
+        passage.closes = answer is not None
+        return answer
+
+    return step
+
+
+def _blocked(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    if gate.policies.blocks is None:
+        return None
+    check = BlockCheck(gate.policies.blocks).check
+    return lambda ask, passage: check(ask)
+
+
+def _certificate_name(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    certificates, settings = gate.certificates, gate.policies.client_certificates
+    if certificates is None or settings is None or not settings.name_pattern:
+        return None
+    pattern = compile_pattern(settings.name_pattern)
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        answer = may_serve_name(certificates.now(), pattern, passage.connection)
+        passage.closes = answer is not None
+        return answer
+
+    return step
+
+
+def _app_root(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    settings = gate.policies.app_root
+    return None if settings is None else lambda ask, passage: app_root(settings, ask)
+
+
+def _body_size(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    max_bytes = route.max_body_bytes
+    if not max_bytes:
+        return None
+    too_large = Answer(413, "body_too_large")
+    return lambda ask, passage: too_large if ask.fields.content_length > max_bytes else None
+
+
+def _trailing_slash(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    settings = gate.policies.trailing_slash
+    return None if settings is None else lambda ask, passage: trailing_slash(settings, ask)
+
+
+def _cors(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    return None if gate.policies.cors is None else CorsRules(gate.policies.cors).apply
+
+
+def _redirect(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    """At most one of them is meant; each answers every request."""
+    redirect, www, fixed = gate.policies.redirect, gate.policies.www, gate.policies.respond
+    if redirect is not None:
+        return lambda ask, passage: fixed_redirect(redirect, ask)
+    if www is not None:
+        return lambda ask, passage: www_redirect(www, ask)
+    return None if fixed is None else lambda ask, passage: fixed_answer(fixed, ask)
+
+
+def _denied(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    """What the route needs and cannot have denies it, be it known already or found out when a Secret changes."""
+    denied = Answer(503, _DENIED)
+    if gate.policies.denied:
+        return lambda ask, passage: denied
+    basic, external = gate.policies.basic_auth, gate.policies.external_auth
+    keys = [basic.users] if basic is not None else []
+    keys += [external.headers] if external is not None and external.headers else []
+    if not keys:
+        return None
+    cells = [gateway.materials.cell(key) for key in keys]
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        for cell in cells:
+            if cell.ready is None:
+                return denied
+        return None
+
+    return step
+
+
+def _rewrite(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    return None if gate.policies.rewrite is None else Rewriter(gate.policies.rewrite).apply
+
+
+def _https_redirect(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    redirect, certificates = gate.policies.https_redirect, gate.certificates
+    if certificates is None:
+        return None if redirect is None else lambda ask, passage: https_redirect(redirect, ask)
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        answer = None if redirect is None else https_redirect(redirect, ask)
+        return answer or needs_tls(certificates.now(), passage.connection)
+
+    return step
+
+
+def _no_endpoints(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    """The route's own backend counts, not a canary's, as in ingress-nginx."""
+    if not route.backend:
+        return None
+    plain = gateway.backends.cell(route.backend)
+    secure = gateway.backends.cell(gate.policies.secure_backend) if gate.policies.secure_backend else plain
+    pages = gate.pages
+    stand_in = None if pages is None else gateway.backends.cell(pages.backend)
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        if (secure if ask.is_tls else plain).endpoints:
+            return None
+        if pages is None or stand_in is None or not stand_in.endpoints:
+            return NO_ENDPOINTS
+        pages.stand_in(ask, passage)
+        return None
+
+    return step
+
+
+def _limits(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    settings, shared = gate.policies.limits, gateway.shared_limits
+    if settings is None:
+        return None
+    if shared is None:
+        raise ValueError("this worker shares no counters, so clients cannot be limited")
+    limits = BoundLimits(settings)
+    too_fast = Answer(settings.rate_status, "too_many_requests")
+    too_many = Answer(settings.connections_status, "too_many_connections")
+
+    def step(ask: Ask, passage: Passage) -> Answer | None:
+        held = shared.enter(limits, ask.client, int(monotonic() * 1000.0))
+        if held < NOTHING_HELD:
+            return too_many if held == TOO_MANY else too_fast
+        passage.held = held
+        return None
+
+    return step
+
+
+_BINDERS: Final[dict[Phase, _Binder]] = {
+    Phase.CLIENT_CERTIFICATE: _client_certificate,
+    Phase.BLOCKED: _blocked,
+    Phase.CERTIFICATE_NAME: _certificate_name,
+    Phase.APP_ROOT: _app_root,
+    Phase.BODY_SIZE: _body_size,
+    Phase.TRAILING_SLASH: _trailing_slash,
+    Phase.CORS_PREFLIGHT: _cors,
+    Phase.REDIRECT: _redirect,
+    Phase.DENIED: _denied,
+    Phase.REWRITE: _rewrite,
+    Phase.HTTPS_REDIRECT: _https_redirect,
+    Phase.NO_ENDPOINTS: _no_endpoints,
+    Phase.LIMITS: _limits,
+}

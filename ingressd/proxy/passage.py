@@ -1,0 +1,93 @@
+"""One request on its way through a gate: what is known of it, what was planned for it, what it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ingressd.policy.ask import Plan
+from ingressd.policy.client_certificate import ClientCertificates, Connection
+from ingressd.proxy.shared_limits import NOTHING_HELD
+
+if TYPE_CHECKING:
+    from ingressd.policy.external_auth import Allowed
+    from ingressd.proxy.downstream import Downstream
+    from ingressd.proxy.gateway import Gateway
+    from ingressd.proxy.shared_limits import SharedLimits
+    from ingressd.routing.snapshot import Route
+
+_NOT_ASKED = Connection(is_tls=False)
+
+
+class Passage(Plan):
+    """A plan with what only the data path needs. ``connection`` is filled in where certificates are asked for.
+
+    ``closes``: the answer ends the connection. ``forwarded`` are our X-Forwarded-* lines, ``forwarded_for`` the value
+    of the list among them where a proxy in front is trusted.
+    """
+
+    __slots__ = ("allowed", "closes", "connection", "cookie", "forwarded", "forwarded_for", "held", "is_canary")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = _NOT_ASKED
+        self.closes = False
+        self.held = NOTHING_HELD
+        self.allowed: Allowed | None = None
+        self.cookie = b""  # the affinity cookie that goes with the answer
+        self.forwarded = b""
+        self.forwarded_for = b""
+        self.is_canary = False
+
+    def leave(self, limits: SharedLimits | None) -> None:
+        """The request has ended, however it did: it counts no longer. Saying so again does nothing."""
+        held, self.held = self.held, NOTHING_HELD
+        if held != NOTHING_HELD and limits is not None:
+            limits.leave(held)
+
+
+class HostCertificates:
+    """What one host asks of its clients, with what their certificates are verified against at this moment."""
+
+    __slots__ = ("_gateway", "_host", "_is_closed", "_settings")
+
+    def __init__(self, settings: ClientCertificates, host: str, gateway: Gateway) -> None:
+        self._settings = settings
+        self._is_closed = not settings.trust
+        self._host = host
+        self._gateway = gateway
+
+    def now(self) -> ClientCertificates:
+        """A host that could not be set up has no trust, which closes it."""
+        settings = self._settings
+        trust = "" if self._is_closed else self._gateway.client_trust.get(self._host, "")
+        if trust != settings.trust:
+            settings = self._settings = replace(settings, trust=trust)
+        return settings
+
+
+def route_variables(route: Route) -> dict[str, bytes]:
+    """What nginx's variables about a route say."""
+    port = route.backend.partition("|")[0].rpartition(":")[2]
+    upstream = f"{route.namespace}-{route.service}-{port}" if route.backend else ""
+    values = {
+        "ingress_name": route.ingress,
+        "location_path": route.path,
+        "namespace": route.namespace,
+        "proxy_upstream_name": upstream,
+        "service_name": route.service,
+        "service_port": port,
+    }
+    return {name: value.encode(errors="surrogatepass") for name, value in values.items()}
+
+
+def connection_of(down: Downstream) -> Connection:
+    """What the client's connection has shown: ``ChosenTls`` knows, any other transport has nothing to say."""
+    transport = down.transport
+    is_tls = down.scheme == b"https"
+    return Connection(
+        is_tls,
+        transport.get_extra_info("server_name") if is_tls else None,
+        transport.get_extra_info("client_certificate") if is_tls else None,
+    )
