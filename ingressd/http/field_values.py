@@ -7,6 +7,9 @@ _MAX_CONTENT_LENGTH_DIGITS = 18  # below 2**63, so that no implementation wraps
 
 def list_items(value: bytes) -> list[bytes]:
     """Members of a comma-separated list, lower case, empty ones left out (RFC 9110 §5.6.1)."""
+    if b"," not in value:
+        value = value.strip().lower()
+        return [value] if value else []
     return [item for item in (part.strip() for part in value.lower().split(b",")) if item]
 
 

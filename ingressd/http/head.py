@@ -116,6 +116,8 @@ _DROPPED, _HOST, _CONNECTION, _ACCEPT = FieldKind.DROPPED, FieldKind.HOST, Field
 _AGENT, _REFERER, _REQUEST_ID = FieldKind.LOGGED_AGENT, FieldKind.LOGGED_REFERER, FieldKind.REQUEST_ID
 _CONTENT_LENGTH, _TRANSFER_ENCODING = FieldKind.CONTENT_LENGTH, FieldKind.TRANSFER_ENCODING
 _EXPECT, _UPGRADE, _TE, _CLAIMED = FieldKind.EXPECT, FieldKind.UPGRADE, FieldKind.TE, FieldKind.CLAIMED
+_DATE = FieldKind.DATE
+_KEEP_ALIVE = [b"keep-alive"]
 _parser = FieldParser(httptools.HttpRequestParser, b"GET / HTTP/1.1\r\n")
 _remembered: dict[bytes, RequestFields] = {}
 
@@ -161,11 +163,22 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
             kind = request_kind(name)
         if not kind:  # END_TO_END
             onward += (name, b": ", value.strip(), b"\r\n")
+        elif kind is _AGENT or kind is _ACCEPT or kind is _REFERER or kind is _DATE:  # passed on, and looked at
+            value = value.strip()
+            onward += (name, b": ", value, b"\r\n")
+            if kind is _AGENT:
+                fields.agent = value
+            elif kind is _ACCEPT:
+                fields.accept = fields.accept + b"," + value if fields.accept else value
+            elif kind is _REFERER:
+                fields.referer = value
         elif kind is not _DROPPED:
-            _judge_field(fields, kind, name, value.strip(), onward, options)
+            _judge_field(fields, kind, name, value.strip(), options)
     if fields.chunked and fields.content_length >= 0:
         raise BadRequest("ambiguous_framing", "both Content-Length and Transfer-Encoding (RFC 9112 §6.3)")
-    if options:
+    if options == _KEEP_ALIVE:
+        fields.keep_alive = True
+    elif options:
         fields.close = b"close" in options
         fields.keep_alive = b"keep-alive" in options
         onward = without_named(onward, options)
@@ -196,9 +209,7 @@ def _tail(fields: RequestFields) -> bytes:
     return tail + b"\r\n"
 
 
-def _judge_field(
-    fields: RequestFields, kind: FieldKind, name: bytes, value: bytes, onward: list[bytes], options: list[bytes]
-) -> None:
+def _judge_field(fields: RequestFields, kind: FieldKind, name: bytes, value: bytes, options: list[bytes]) -> None:
     if kind is _HOST:
         if fields.host_field is not None:
             raise BadRequest("bad_host", "more than one Host field (RFC 9112 §3.2)")
@@ -206,9 +217,6 @@ def _judge_field(
         fields.host = normalise_host(value.decode("latin-1"))
     elif kind is _CONNECTION:
         options += list_items(value)
-    elif kind is _ACCEPT or kind is _AGENT or kind is _REFERER:
-        _note_field(fields, kind, value)
-        onward += (name, b": ", value, b"\r\n")
     elif kind is _CONTENT_LENGTH or kind is _TRANSFER_ENCODING:
         _judge_framing(fields, kind, value)
     elif kind is _EXPECT:
@@ -223,18 +231,6 @@ def _judge_field(
     elif kind is _REQUEST_ID:
         # Several of them are several opinions: joined like this they are as malformed as none.
         fields.request_id = fields.request_id + b"," + value if fields.request_id else value
-    else:
-        onward += (name, b": ", value, b"\r\n")
-
-
-def _note_field(fields: RequestFields, kind: FieldKind, value: bytes) -> None:
-    """Fields that are passed on as they are and looked at as well."""
-    if kind is _ACCEPT:
-        fields.accept = fields.accept + b"," + value if fields.accept else value
-    elif kind is _AGENT:
-        fields.agent = value
-    else:
-        fields.referer = value
 
 
 def _judge_framing(fields: RequestFields, kind: FieldKind, value: bytes) -> None:
