@@ -13,7 +13,7 @@ from ingressd.runtime.streams import open_standard_streams
 from ingressd.settings import Key, LimitSettings, RoutingSettings, Settings, SourceSettings, StatusSettings
 from ingressd.version import __version__
 
-COMMANDS = ("run", "demo", "routes")
+COMMANDS = ("run", "demo", "routes", "check")
 _TRUE = frozenset(("1", "t", "true"))
 _FALSE = frozenset(("0", "f", "false"))
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "run"
     parser = build_parser(command)
     try:
-        options = parser.parse_args(_with_environment(parser, arguments, os.environ))
+        options = parser.parse_intermixed_args(_with_environment(parser, arguments, os.environ))
         return _dispatch(command, options)
     except UsageError as error:
         print(f"ingressd: {error}", file=sys.stderr)
@@ -43,6 +43,12 @@ def _dispatch(command: str, options: argparse.Namespace) -> int:
         from ingressd.runtime.offline import print_routes
 
         return print_routes(_source(options), _routing(options), options.output)
+    if command == "check":
+        from ingressd.runtime.check import check
+
+        reads_input = _take_paths(options)
+        source = None if reads_input and not options.manifests else _source(options)
+        return check(source, _routing(options), options.output, reads_input=reads_input)
     if command == "demo":
         from ingressd.demo.run import run_demo
 
@@ -51,6 +57,18 @@ def _dispatch(command: str, options: argparse.Namespace) -> int:
     from ingressd.runtime.supervisor import run
 
     return run(settings)
+
+
+def _take_paths(options: argparse.Namespace) -> bool:
+    """The paths of ``check`` are manifests, with which loopback endpoints are fine. Whether one is standard input."""
+    if not options.paths:
+        return False
+    if options.kubeconfig is not None or options.context is not None:
+        raise UsageError("both paths and a cluster are given: configuration comes from exactly one source")
+    options.manifests = [*options.manifests, *(Path(path) for path in options.paths if path != "-")]
+    if options.allow_loopback_endpoints is None:
+        options.allow_loopback_endpoints = True
+    return "-" in options.paths
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
@@ -93,6 +111,8 @@ def _routing(options: argparse.Namespace) -> RoutingSettings:
         allow_loopback_endpoints=bool(options.manifests) if allow_loopback is None else allow_loopback,
         default_backend_service=options.default_backend_service,
         default_ssl_certificate=options.default_ssl_certificate,
+        configmap=options.configmap,
+        annotations_prefix=options.annotations_prefix,
     )
 
 
@@ -138,22 +158,32 @@ def build_parser(command: str) -> argparse.ArgumentParser:
         return parser
     _add_source(parser)
     _add_routing(parser)
-    if command == "routes":
-        parser.add_argument("--output", choices=("text", "json"), default="text", help="form of the table")
-    else:
-        _add_listeners(parser)
-        _add_limits(parser)
-        _add_status(parser)
-        _add_life(parser)
-        _add_logs(parser)
+    if command in ("routes", "check"):
+        what = "table" if command == "routes" else "report"
+        parser.add_argument("--output", choices=("text", "json"), default="text", help=f"form of the {what}")
+    if command == "check":
+        parser.add_argument(
+            "paths", nargs="*", metavar="PATH", help="manifests: files, directories, - for standard input"
+        )
+    if command != "run":
+        return parser
+    _add_listeners(parser)
+    _add_limits(parser)
+    _add_status(parser)
+    _add_life(parser)
+    _add_logs(parser)
     return parser
 
 
 _DESCRIPTIONS = {
     "run": "Layer-7 reverse proxy and Kubernetes Ingress controller. Commands: run (may be left out), "
-    "demo (a sample that needs nothing), routes (print the compiled table); see `ingressd COMMAND --help`.",
+    "demo (a sample that needs nothing), check (report on manifests or a cluster, before moving to ingressd), "
+    "routes (print the compiled table); see `ingressd COMMAND --help`.",
     "demo": "Start sample backends on loopback, write sample manifests and serve them with hot reload.",
     "routes": "Compile the source and print the routes the daemon would serve.",
+    "check": "Compile manifests, or a cluster, exactly as the daemon would, and report: what is the same as in "
+    "ingress-nginx, what differs, what is lost, what is wrong. Exit code: 0 clean, 1 a finding of level error, "
+    "2 unusable input.",
 }
 
 
@@ -193,6 +223,11 @@ def _add_routing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--default-ssl-certificate", type=_key, metavar="NS/NAME", help="Secret for unknown names (else self-signed)"
     )
+    group.add_argument("--configmap", type=_key, metavar="NS/NAME", help="global settings, ingress-nginx's keys")
+    group.add_argument(
+        "--annotations-prefix", default=defaults.annotations_prefix, metavar="PREFIX",
+        help="what annotations begin with; ingressd.io/ is always read too, and wins",
+    )  # fmt: skip
 
 
 def _add_listeners(parser: argparse.ArgumentParser) -> None:

@@ -32,6 +32,8 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     allow_loopback_endpoints: bool = False
     default_backend_service: Key | None = None
     default_ssl_certificate: Key | None = None
+    configmap: Key | None = None
+    annotations_prefix: str = "nginx.ingress.kubernetes.io"
 
 
 class StatusSettings(Struct, frozen=True, kw_only=True):

@@ -38,18 +38,26 @@ def print_routes(source: SourceSettings, routing: RoutingSettings, output: str) 
 
 
 async def _compile_once(settings: Settings, store: Store) -> Compiled:
-    async with open_source(settings, NoObserver()) as (source, _):
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(source.run(store))
-            try:
-                async with asyncio.timeout(_SYNC_TIMEOUT_S):
-                    await source.synced()
-            except TimeoutError:
-                raise StartError(f"no complete answer from {source.describe()} in {_SYNC_TIMEOUT_S:.0f} s") from None
-            finally:
-                watching.cancel()
-        now = time.time()
-        return compile_routes(store.freeze({}), route_defaults(settings.routing, now), now=now)
+    await fill(settings, store)
+    now = time.time()
+    return compile_routes(store.freeze({}), route_defaults(settings.routing, now), now=now)
+
+
+async def fill(settings: Settings, store: Store) -> None:
+    """Put everything the source has now into the store.
+
+    Raises:
+        StartError: the source cannot be read, or not in time.
+    """
+    async with open_source(settings, NoObserver()) as (source, _), asyncio.TaskGroup() as group:
+        watching = group.create_task(source.run(store))
+        try:
+            async with asyncio.timeout(_SYNC_TIMEOUT_S):
+                await source.synced()
+        except TimeoutError:
+            raise StartError(f"no complete answer from {source.describe()} in {_SYNC_TIMEOUT_S:.0f} s") from None
+        finally:
+            watching.cancel()
 
 
 def _table(rows: list[dict[str, object]]) -> str:

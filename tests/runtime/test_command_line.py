@@ -92,8 +92,7 @@ def test_what_does_not_go_together(capsys: pytest.CaptureFixture[str], arguments
         "--http-port",
         # Flags of features that come later, abbreviations, and what never was.
         "--enable-ssl-passthrough",
-        "--configmap=a/b",
-        "--annotations-prefix=x",
+        "--configmap=a",
         "--metrics-names=nginx",
         "--work=2",
         "--no-such-flag",
