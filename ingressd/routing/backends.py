@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
+from ingressd.routing.claims import RouteClaim
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import BuiltBackend, ServiceTarget, build_backend
 from ingressd.routing.memo import BackendSources, CompileMemo
-from ingressd.routing.reading import Place, RouteClaim
+from ingressd.routing.place import Place
 
 
 class BackendIndex(Struct, frozen=True, gc=False):
@@ -87,6 +88,9 @@ def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict
                 places[key].append(claim.place)
             else:
                 places[key], targets[key] = [claim.place], claim.target
+        for other in claim.others:
+            targets.setdefault(other.key, other)
+            places.setdefault(other.key, []).append(claim.place)
     return {key: targets[key] for key in sorted(targets)}, places
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ingressd.model.finding import Finding
+from ingressd.routing.claims import ReadIngress, ServerNameClaim
 from ingressd.routing.defaults import RouteDefaults
-from ingressd.routing.reading import Place, ReadIngress, ServerNameClaim
+from ingressd.routing.place import Place
 from ingressd.routing.snapshot import CertificatePair
 from ingressd.routing.tls_secrets import SecretShelf
 from ingressd.tls.certificate import covers

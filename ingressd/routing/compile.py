@@ -1,9 +1,10 @@
 """ClusterState → Compiled: the whole configuration, built again from everything, every time.
 
-    classes → read each Ingress → hosts and routes → backends → certificates
+    classes, ConfigMap → read each Ingress → hosts and routes → backends → certificates → materials
 
 Everything is sorted, so equal clusters give equal bytes. A bad object becomes findings and skips only itself. A memo
-makes what did not change cheap; it changes no result, but for the last good version of a certificate.
+makes what did not change cheap; it changes no result, but for last good versions: of certificates, of Ingresses whose
+annotations are bad, of the controller's ConfigMap.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,14 +17,21 @@ from ingressd.model.finding import Finding
 from ingressd.model.objects import Ingress
 from ingressd.routing import classes
 from ingressd.routing.backends import BackendIndex, build_backends, refresh_backends
-from ingressd.routing.certificates import TlsChoice, choose_certificates
+from ingressd.routing.canaries import unmatched_host
+from ingressd.routing.certificates import choose_certificates
+from ingressd.routing.claims import CanaryClaim, HostClaim, ReadIngress, RouteClaim
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import ServiceTarget
+from ingressd.routing.materials import gather_materials
 from ingressd.routing.memo import CompileMemo
+from ingressd.routing.names import further_names
+from ingressd.routing.place import Place
+from ingressd.routing.policies.context import PolicyContext, same_data
+from ingressd.routing.policies.overall import config_findings, overall
 from ingressd.routing.precedence import SettledHost, settle_host
-from ingressd.routing.reading import HostClaim, Place, ReadIngress, RouteClaim, read_ingress
-from ingressd.routing.snapshot import Backend, Route, Snapshot
+from ingressd.routing.snapshot import Route, Snapshot, VirtualHost
 from ingressd.routing.tls_secrets import SecretShelf
+from ingressd.routing.versions import read_version
 
 __all__ = ["CompileMemo", "Compiled", "RouteDefaults", "compile_routes", "refresh_endpoints"]
 
@@ -47,26 +55,42 @@ def compile_routes(
 ) -> Compiled:
     """What to serve, and what is wrong with the objects it comes from. ``now``: seconds since the epoch."""
     memo = memo or CompileMemo()
-    memo.use(defaults)
+    context = memo.use(defaults, cluster)
     last_resort = _last_resort(defaults)
     served, class_findings = _served(cluster, defaults)
-    reads = _read(served, defaults, last_resort, memo)
-    hosts = _settle(reads, last_resort, memo)
+    reads = _read(served, context, last_resort, memo)
+    hosts, canary_findings = _settle(reads, last_resort, context, memo)
+    certified = {claim.host for read in reads for claim in read.server_names if claim.listed}
+    names, name_findings = further_names(hosts, certified, context)
     claims = (claim for host in hosts.values() for claim in host.granted)
     backends = build_backends((last_resort, *claims), cluster, defaults, memo)
     shelf = SecretShelf(cluster, memo, now)
     tls = choose_certificates(reads, shelf, defaults)
     shelf.close()
+    materials = gather_materials(reads, cluster, memo)
     return _assemble(
-        snapshot=_snapshot(hosts, backends, tls, last_resort),
+        snapshot=Snapshot(
+            hosts=_with_names({host: settled.vhost for host, settled in hosts.items()}, names),
+            backends={key: one.backend for key, one in backends.built.items()},
+            certificates=tls.certificates,
+            server_names=tls.server_names,
+            default_certificate=tls.default_certificate,
+            fallback=last_resort.route if last_resort.target else None,
+            materials=materials.by_key,
+            policies=overall(context),
+        ),
         served=frozenset(served),
         backends=backends,
         other_findings=_sorted(
             (
                 *class_findings,
+                *config_findings(context, cluster),
                 *(finding for read in reads for finding in read.findings),
                 *(finding for host in hosts.values() for finding in host.findings),
+                *canary_findings,
+                *name_findings,
                 *tls.findings,
+                *materials.findings,
             )
         ),
     )
@@ -128,48 +152,51 @@ def _served(cluster: ClusterState, defaults: RouteDefaults) -> tuple[dict[Key, I
 
 
 def _read(
-    served: Mapping[Key, Ingress], defaults: RouteDefaults, last_resort: RouteClaim, memo: CompileMemo
+    served: Mapping[Key, Ingress], context: PolicyContext, last_resort: RouteClaim, memo: CompileMemo
 ) -> list[ReadIngress]:
     """Every served Ingress read on its own, in order of seniority."""
     kept = {}
     for key, ingress in served.items():
         known = memo.read.get(key)
-        if known is None or known[0] is not ingress:
-            known = ingress, read_ingress(ingress, defaults, last_resort)
+        if known is None or known[0] is not ingress or (known[1].sources and not _is_fresh(known[1], context)):
+            known = ingress, read_version(ingress, context, last_resort, memo)
         kept[key] = known
     memo.read = kept
+    if len(memo.good_ingresses) > len(kept):
+        memo.good_ingresses = {key: one for key, one in memo.good_ingresses.items() if key in kept}
     return sorted([read for _, read in kept.values()], key=lambda read: read.seniority)
 
 
-def _settle(reads: Iterable[ReadIngress], last_resort: RouteClaim, memo: CompileMemo) -> dict[str, SettledHost]:
-    """Every host with the claims that were granted, sorted by name."""
+def _is_fresh(read: ReadIngress, context: PolicyContext) -> bool:
+    """Whether the ConfigMaps that the Ingress names still say what they said."""
+    return all(same_data(context.config_maps.get(key), before) for key, before in read.sources.items())
+
+
+def _settle(
+    reads: Iterable[ReadIngress], last_resort: RouteClaim, context: PolicyContext, memo: CompileMemo
+) -> tuple[dict[str, SettledHost], list[Finding]]:
+    """Every host with the claims that were granted, sorted by name; and canaries of hosts that nobody has."""
     claims: dict[str, list[HostClaim]] = {}
+    canaries: dict[str, list[CanaryClaim]] = {}
     for read in reads:
         for claim in read.hosts:
             claims.setdefault(claim.host, []).append(claim)
+        for canary in read.canaries:
+            canaries.setdefault(canary.host, []).append(canary)
     kept = {}
     for host in sorted(claims):
-        wanted = tuple(claims[host])
+        wanted, trying = tuple(claims[host]), tuple(canaries.pop(host, ()))
         known = memo.hosts.get(host)
-        if known is None or known[0] != wanted:
-            known = wanted, settle_host(wanted, last_resort)
+        if known is None or known[0] != wanted or known[1] != trying:
+            known = wanted, trying, settle_host(wanted, trying, last_resort, context)
         kept[host] = known
     memo.hosts = kept
-    return {host: settled for host, (_, settled) in kept.items()}
+    findings = [unmatched_host(canary) for left in canaries.values() for canary in left]
+    return {host: settled for host, (_, _, settled) in kept.items()}, findings
 
 
-def _snapshot(
-    hosts: Mapping[str, SettledHost], backends: BackendIndex, tls: TlsChoice, last_resort: RouteClaim
-) -> Snapshot:
-    built: dict[str, Backend] = {key: one.backend for key, one in backends.built.items()}
-    return Snapshot(
-        hosts={host: settled.vhost for host, settled in hosts.items()},
-        backends=built,
-        certificates=tls.certificates,
-        server_names=tls.server_names,
-        default_certificate=tls.default_certificate,
-        fallback=last_resort.route if last_resort.target else None,
-    )
+def _with_names(hosts: dict[str, VirtualHost], names: dict[str, VirtualHost]) -> dict[str, VirtualHost]:
+    return dict(sorted((hosts | names).items())) if names else hosts
 
 
 def _assemble(

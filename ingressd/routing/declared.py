@@ -65,6 +65,18 @@ def normal_path(declared: IngressPath) -> tuple[MatchKind, str]:
     return kind, path
 
 
+def pattern_path(declared: IngressPath) -> tuple[MatchKind, str]:
+    """The same for a path that is a pattern: its text stays as it is. Raises DeclaredError."""
+    kind = _KINDS.get(declared.path_type)
+    if kind is None:
+        return normal_path(declared)
+    if not declared.path:
+        return kind, "/"
+    if not declared.path.startswith("/"):
+        raise DeclaredError("InvalidPath", f"{_shown(declared.path)} does not begin with /")
+    return kind, declared.path
+
+
 _SECOND_READINGS = (
     (re.compile(r";|%3B"), "a path parameter (; or %3B), which some servers cut off"),
     (re.compile(r"%2F|%5C"), "an encoded slash or backslash, which some servers take for a slash"),

@@ -8,7 +8,10 @@ from ingressd.routing.snapshot import CertificatePair
 
 
 class RouteDefaults(Struct, frozen=True, kw_only=True):
-    """``self_signed`` serves when no default certificate is given or it is unusable. ``max_body_bytes`` 0: no limit."""
+    """``self_signed`` serves when no default certificate is given or it is unusable. ``max_body_bytes`` 0: no limit.
+
+    ``config_map`` holds the global settings; ``https_port`` is the one that redirects may name.
+    """
 
     ingress_class: str = "ingressd"
     controller_class: str = "ingressd.io/ingress-controller"
@@ -22,3 +25,12 @@ class RouteDefaults(Struct, frozen=True, kw_only=True):
     self_signed: CertificatePair | None = None
     timeouts: Timeouts = Timeouts()
     max_body_bytes: int = 1 << 20
+    config_map: Key | None = None
+    annotations_prefix: str = "nginx.ingress.kubernetes.io"
+    ssl_passthrough: bool = False
+    https_port: int = 443
+
+    @property
+    def replaces_nginx(self) -> bool:
+        """Started in ingress-nginx's place: what only its Ingresses expect, and the specification does not, is done."""
+        return self.controller_class == "k8s.io/ingress-nginx" or self.ingress_class == "nginx"

@@ -12,6 +12,7 @@ from msgspec import Struct
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import EndpointSlice, Service, ServicePort, SliceEndpoint
+from ingressd.policy.upstream_tls import BackendTls
 from ingressd.routing import addresses
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.snapshot import Backend, Endpoint
@@ -23,6 +24,7 @@ class ServiceTarget(Struct, frozen=True, gc=False):
     """A Service port as an Ingress spells it: by number, or by name when the number is 0.
 
     ``first_port``: whatever TCP port the Service lists first, for the default backend service of the command line.
+    ``tls``: how its endpoints are spoken to. ``cluster_ip``: the Service's own address is the one endpoint.
     """
 
     namespace: str
@@ -30,6 +32,8 @@ class ServiceTarget(Struct, frozen=True, gc=False):
     port_number: int = 0
     port_name: str = ""
     first_port: bool = False
+    tls: BackendTls | None = None
+    cluster_ip: bool = False
 
     @property
     def port(self) -> str:
@@ -39,7 +43,10 @@ class ServiceTarget(Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> str:
-        return f"{self.namespace}/{self.service}:{self.port}"
+        name = f"{self.namespace}/{self.service}:{self.port}"
+        if self.cluster_ip:
+            name += "|service"
+        return name if self.tls is None else name + self.tls.suffix()
 
     @property
     def service_key(self) -> Key:
@@ -75,6 +82,8 @@ def build_backend(target: ServiceTarget, cluster: ClusterState, defaults: RouteD
     port = _service_port(service, target)
     if port is None:
         return _without_endpoints(target, "error", "PortNotFound", _no_such_port(service, target))
+    if target.cluster_ip and service.cluster_ip not in ("", "None"):
+        return _from_service(target, service, port, defaults)
     return _from_slices(target, service, port, cluster.slices.get(target.service_key, ()), defaults)
 
 
@@ -85,7 +94,7 @@ def _without_endpoints(
 
 
 def _backend(target: ServiceTarget, endpoints: tuple[Endpoint, ...] = (), app_protocol: str = "") -> Backend:
-    return Backend(target.key, target.namespace, target.service, target.port, endpoints, app_protocol)
+    return Backend(target.key, target.namespace, target.service, target.port, endpoints, app_protocol, target.tls)
 
 
 def _service_port(service: Service, target: ServiceTarget) -> ServicePort | None:
@@ -108,6 +117,18 @@ def _no_such_port(service: Service, target: ServiceTarget) -> str:
     return (
         f"Service {target.service!r} has no TCP port {target.port!r} (it has: {offered or 'none'}); the answer is 503"
     )
+
+
+def _from_service(target: ServiceTarget, service: Service, port: ServicePort, defaults: RouteDefaults) -> BuiltBackend:
+    """``service-upstream``: the cluster chooses the pod. A headless Service has no address, and its slices count."""
+    family = "IPv6" if ":" in service.cluster_ip else "IPv4"
+    try:
+        address = addresses.endpoint_address(
+            service.cluster_ip, family, allow_loopback=defaults.allow_loopback_endpoints
+        )
+    except addresses.AddressError as error:
+        return _without_endpoints(target, "error", "AddressRefused", f"Service {target.service!r}: {error}")
+    return BuiltBackend(_backend(target, (Endpoint(address, port.port),), port.app_protocol))
 
 
 # ── from slices ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,18 +1,21 @@
 """What one compile may hand to the next so that unchanged objects cost a comparison.
 
-Only ``good`` changes what is compiled; everything else gives the same result as starting empty, which a property test
-holds it to. Each compile replaces the maps by what it used, so nothing outlives the objects it came from.
+Only what is last good (certificates, versions of Ingresses, ConfigMap values) changes what is compiled; everything else
+gives the same result as starting empty, which a property test holds it to. Each compile replaces the maps by what it
+used, so nothing outlives the objects it came from.
 """
 
 from msgspec import Struct
 
-from ingressd.model.cluster import Key
-from ingressd.model.objects import EndpointSlice, Ingress, Service
+from ingressd.model.cluster import ClusterState, Key
+from ingressd.model.objects import ConfigMap, EndpointSlice, Ingress, Secret, Service
+from ingressd.routing.annotations import BUILT_IN, GlobalValues, read_config_map
+from ingressd.routing.claims import CanaryClaim, HostClaim, ReadIngress
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import BuiltBackend
+from ingressd.routing.policies.context import PolicyContext, same_data
 from ingressd.routing.precedence import SettledHost
-from ingressd.routing.reading import HostClaim, ReadIngress
-from ingressd.routing.snapshot import CertificatePair
+from ingressd.routing.snapshot import CertificatePair, Material
 
 
 class JudgedPair(Struct, frozen=True, gc=False, kw_only=False):
@@ -45,18 +48,45 @@ class BackendSources(Struct, frozen=True, gc=False):
 
 
 class CompileMemo:
-    """Empty to begin with; belongs to one caller of ``compile_routes``."""
+    """Empty to begin with; belongs to one caller of ``compile_routes``.
+
+    ``good_ingresses`` are the last versions that could be served, ``config`` the last reading of the ConfigMap.
+    """
 
     def __init__(self) -> None:
-        self.defaults: RouteDefaults | None = None
+        self.context: PolicyContext | None = None
+        self.config: tuple[ConfigMap | None, GlobalValues] | None = None
         self.read: dict[Key, tuple[Ingress, ReadIngress]] = {}
-        self.hosts: dict[str, tuple[tuple[HostClaim, ...], SettledHost]] = {}
+        self.good_ingresses: dict[Key, Ingress] = {}
+        self.hosts: dict[str, tuple[tuple[HostClaim, ...], tuple[CanaryClaim, ...], SettledHost]] = {}
         self.backends: dict[str, tuple[BackendSources, BuiltBackend]] = {}
         self.judged: dict[Key, JudgedPair] = {}
         self.good: dict[Key, GoodPair] = {}
+        self.materials: dict[str, tuple[Secret | ConfigMap | None, Material]] = {}
 
-    def use(self, defaults: RouteDefaults) -> None:
-        """Forget what was worked out under other defaults (not the certificates: those do not depend on them)."""
-        if self.defaults != defaults:
-            self.read, self.hosts, self.backends = {}, {}, {}
-        self.defaults = defaults
+    def use(self, defaults: RouteDefaults, cluster: ClusterState) -> PolicyContext:
+        """What annotations are read against now. What was worked out against something else is forgotten.
+
+        (Not the certificates and materials: those do not depend on it.)
+        """
+        config_map, config = self._read_config(defaults, cluster)
+        if self.context is None or not self.context.holds(defaults, config, cluster.config_maps):
+            if self.context is None or self.context.defaults != defaults:
+                self.backends = {}
+            self.read, self.hosts = {}, {}
+            self.context = PolicyContext(defaults, config, config_map, cluster.config_maps)
+        self.context.config_maps = cluster.config_maps
+        return self.context
+
+    def _read_config(self, defaults: RouteDefaults, cluster: ClusterState) -> tuple[ConfigMap | None, GlobalValues]:
+        """A ConfigMap that is gone leaves what it said last: nothing that it closed opens by a slip of somebody's."""
+        key = defaults.config_map
+        found = cluster.config_maps.get(key) if key is not None else None
+        known = self.config
+        if known is not None and (found is None or same_data(known[0], found)):
+            return known
+        config = read_config_map(found, previous=known[1] if known is not None else None)
+        if found is not None:
+            self.config = found, config
+            return self.config
+        return None, BUILT_IN

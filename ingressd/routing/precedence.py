@@ -11,41 +11,119 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ingressd.model.finding import Finding
-from ingressd.routing.reading import HostClaim, Place, RouteClaim
+from ingressd.policy.pattern import PatternError, location_pattern
+from ingressd.routing.canaries import attach_canaries
+from ingressd.routing.claims import CanaryClaim, HostClaim, Root, RouteClaim
+from ingressd.routing.hostwide import HostSettings, settle_wishes
+from ingressd.routing.place import Place
+from ingressd.routing.policies.context import PolicyContext
 from ingressd.routing.snapshot import ANY_HOST, VirtualHost
 
 
 class SettledHost(Struct, frozen=True, gc=False):
-    """A host with the claims that were granted, in the order of its routes with the fallback last."""
+    """A host with the claims that were granted, in the order of its routes with the fallback last.
+
+    ``settings`` are what it asks for beside its own routes: further names, the redirect of its sibling.
+    """
 
     vhost: VirtualHost
     granted: tuple[RouteClaim, ...]
     findings: tuple[Finding, ...]
+    settings: HostSettings
 
 
-def settle_host(claims: Sequence[HostClaim], last_resort: RouteClaim) -> SettledHost:
+def settle_host(
+    claims: Sequence[HostClaim], canaries: Sequence[CanaryClaim], last_resort: RouteClaim, context: PolicyContext
+) -> SettledHost:
     """Grant the claims on one host, given in order of seniority.
 
     The fallback is always set: a path that no route matches must not go on to wildcard or host-less rules, which would
     open what the owner of this host left closed.
     """
-    host = claims[0].host
     findings: list[Finding] = []
+    granted = _grant(claims, findings)
+    is_regex = _is_regex(claims[0], granted)
+    if is_regex:
+        findings.clear()
+        granted = _as_patterns(_grant(claims, findings, by_text=True), findings)
+    fallback = _fallback(claims, last_resort, findings, context)
+    settings = settle_wishes(claims, context, findings)
+    if canaries:
+        granted = attach_canaries(granted, canaries, findings)
+    granted, fallback = settings.apply([*granted, fallback], context)
+    tls = settings.tls
+    if settings.passthrough is not None:
+        granted, tls = settings.pass_through(granted, findings)
+    vhost = VirtualHost(claims[0].host, tuple([claim.route for claim in granted]), fallback.route, is_regex, tls)
+    return SettledHost(vhost, (*granted, fallback), tuple(findings), settings)
+
+
+def _grant(claims: Sequence[HostClaim], findings: list[Finding], *, by_text: bool = False) -> list[RouteClaim]:
+    """Sorted by path. ``by_text``: paths count as they were written, with a closing slash or without."""
     paths: dict[tuple[str, str], RouteClaim] = {}
-    fallback: RouteClaim | None = None
     for claim in claims:
         for one in claim.paths:
-            holder = paths.setdefault((one.route.path, one.route.kind), one)
+            holder = paths.setdefault((one.text if by_text else one.route.path, one.route.kind), one)
             if holder is not one and _differs(holder, one):
-                findings.append(_beaten(one, holder, host))
+                findings.append(_beaten(one, holder, claim.host))
+    return [paths[key] for key in sorted(paths)] if len(paths) > 1 else list(paths.values())
+
+
+def _is_regex(first: HostClaim, granted: list[RouteClaim]) -> bool:
+    """Whether one location of the host makes patterns of all: ingress-nginx's rule, and it counts ``/`` of its own."""
+    if any(claim.is_pattern for claim in granted):
+        return True
+    return first.root.is_pattern and not any(
+        claim.route.path == "/" and claim.route.kind == "prefix" for claim in granted
+    )
+
+
+def _as_patterns(granted: list[RouteClaim], findings: list[Finding]) -> list[RouteClaim]:
+    return [_as_pattern(claim, findings) for claim in granted]
+
+
+def _as_pattern(claim: RouteClaim, findings: list[Finding]) -> RouteClaim:
+    """The path as it was written; a pattern has no automatic redirect to its closing slash."""
+    route = claim.route
+    if not claim.is_pattern and route.kind != "regex":
+        try:
+            location_pattern(claim.text)
+        except PatternError as error:
+            message = f"another Ingress makes all paths of the host patterns, and {error}; it answers 503"
+            findings.append(replace(claim.place, field=_path_of(claim.place)).finding("error", "BadPattern", message))
+    policies = route.policies
+    if policies is not None and policies.trailing_slash is not None:
+        policies = replace(policies, trailing_slash=None)
+    return replace(claim, route=replace(route, path=claim.text, policies=policies))
+
+
+def _fallback(
+    claims: Sequence[HostClaim], last_resort: RouteClaim, findings: list[Finding], context: PolicyContext
+) -> RouteClaim:
+    """The oldest default backend; else the controller's, with what the first Ingress of the host asks for."""
+    fallback: RouteClaim | None = None
+    for claim in claims:
         if claim.fallback is not None:
             fallback = fallback or claim.fallback
             if fallback.route.backend != claim.fallback.route.backend:
-                findings.append(_beaten_default(claim.fallback, fallback, host))
-    granted = [paths[key] for key in sorted(paths)] if len(paths) > 1 else list(paths.values())
-    fallback = fallback or last_resort
-    vhost = VirtualHost(host, tuple([claim.route for claim in granted]), fallback.route)
-    return SettledHost(vhost, (*granted, fallback), tuple(findings))
+                findings.append(_beaten_default(claim.fallback, fallback, claim.host))
+    if fallback is not None:
+        return fallback
+    root = claims[0].root
+    if root.policies is None and root.tls_redirect is None:
+        return last_resort
+    if root.policies is not None and root.policies is not context.quiet.get(root.tls_redirect):
+        return _answering_as(last_resort, root)
+    shared = context.last_resorts.get((root.policies is None, root.tls_redirect))
+    if not isinstance(shared, RouteClaim):
+        shared = _answering_as(last_resort, root)
+        context.last_resorts[root.policies is None, root.tls_redirect] = shared
+    return shared
+
+
+def _answering_as(last_resort: RouteClaim, root: Root) -> RouteClaim:
+    route = last_resort.route if root.policies is None else replace(last_resort.route, policies=root.policies)
+    return replace(last_resort, route=route, tls_redirect=root.tls_redirect)
 
 
 def _differs(holder: RouteClaim, other: RouteClaim) -> bool:

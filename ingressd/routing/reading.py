@@ -1,81 +1,38 @@
 """One Ingress on its own → what it claims: hosts, paths, fallbacks, server names. Pure, so it is done once per version.
 
 Whether a claim is granted depends on other objects and is decided elsewhere: ``precedence`` for hosts and paths,
-``certificates`` for server names, ``endpoints`` for what stands behind a Service port.
+``certificates`` for server names, ``endpoints`` for what stands behind a Service port. What the annotations ask for is
+worked out in ``policies``.
 """
 
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Ingress, IngressBackend, IngressPath, IngressRule, Meta
-from ingressd.routing.declared import DeclaredError, normal_host, normal_path, second_reading
-from ingressd.routing.defaults import RouteDefaults
+from ingressd.policy.pattern import PatternError, location_pattern
+from ingressd.routing.annotations import read_annotations
+from ingressd.routing.claims import (
+    CanaryClaim,
+    HostClaim,
+    HostWishes,
+    ReadIngress,
+    Root,
+    RouteClaim,
+    Seniority,
+    ServerNameClaim,
+)
+from ingressd.routing.declared import DeclaredError, normal_host, normal_path, pattern_path, second_reading
 from ingressd.routing.endpoints import ServiceTarget
+from ingressd.routing.place import Place, place_of
+from ingressd.routing.policies import canary
+from ingressd.routing.policies.build import PathPolicies, ingress_policies
+from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.policies.hosts import host_wishes
+from ingressd.routing.policies.secure import with_tls
 from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route
-
-Seniority = tuple[float, str, str]
-"""Creation time, namespace, name: the smaller has the right of way."""
-
-
-class Place(Struct, frozen=True, gc=False):
-    """A field of an object: where a finding is put."""
-
-    kind: str
-    namespace: str
-    name: str
-    field: str
-    source: str = ""
-
-    def finding(self, level: Level, reason: str, message: str) -> Finding:
-        return Finding(
-            kind=self.kind,
-            namespace=self.namespace,
-            name=self.name,
-            level=level,
-            reason=reason,
-            field=self.field,
-            message=message,
-            source=self.source,
-        )
-
-
-class RouteClaim(Struct, frozen=True, gc=False):
-    """A route somebody wants. ``target`` is what its backend stands for; None when it answers by itself."""
-
-    route: Route
-    target: ServiceTarget | None
-    place: Place
-
-
-class HostClaim(Struct, frozen=True, gc=False):
-    """All that one Ingress wants of one host, in the order it says it."""
-
-    host: str
-    paths: tuple[RouteClaim, ...]
-    fallback: RouteClaim | None
-
-
-class ServerNameClaim(Struct, frozen=True, gc=False):
-    """Secrets that one Ingress offers for one server name, first choice first; "" is the default certificate.
-
-    A name that is not ``listed`` is a host of the rules that no ``tls`` entry mentions: it is claimed only by a
-    certificate that happens to be good for it.
-    """
-
-    host: str
-    offers: tuple[tuple[str, Place], ...]
-    listed: bool
-
-
-class ReadIngress(Struct, frozen=True, gc=False):
-    """``hosts`` are different from each other, and so are ``server_names``."""
-
-    seniority: Seniority
-    hosts: tuple[HostClaim, ...]
-    server_names: tuple[ServerNameClaim, ...]
-    findings: tuple[Finding, ...]
+from ingressd.routing.www import sibling
 
 
 def seniority(meta: Meta) -> Seniority:
@@ -83,32 +40,57 @@ def seniority(meta: Meta) -> Seniority:
     return meta.created, meta.namespace, meta.name
 
 
-def read_ingress(ingress: Ingress, defaults: RouteDefaults, last_resort: RouteClaim) -> ReadIngress:
-    """What an Ingress claims. ``last_resort`` stands in for an unknown kind of backend when there is no default."""
-    return _Reader(ingress, defaults, last_resort).read()
+def read_ingress(ingress: Ingress, context: PolicyContext, last_resort: RouteClaim, *, denied: str = "") -> ReadIngress:
+    """What an Ingress claims. ``last_resort`` stands in for an unknown kind of backend when there is no default.
 
-
-def place_of(meta: Meta, field: str) -> Place:
-    return Place("Ingress", meta.namespace, meta.name, field, meta.source)
+    A version that its annotations freeze claims nothing, unless ``denied`` says why all it claims is to answer 503.
+    """
+    reader = _Reader(ingress, context, last_resort, denied)
+    return reader.frozen() if reader.is_frozen and not denied else reader.read()
 
 
 class _Reader:
     """Gathers findings while the parts of one Ingress are read."""
 
-    def __init__(self, ingress: Ingress, defaults: RouteDefaults, last_resort: RouteClaim) -> None:
+    def __init__(self, ingress: Ingress, context: PolicyContext, last_resort: RouteClaim, denied: str) -> None:
         self._ingress = ingress
-        self._defaults = defaults
+        self._context = context
+        self._defaults = context.defaults
         self._last_resort = last_resort
         self._findings: list[Finding] = []
+        # An Ingress with any certificate has one for all its hosts, if only the default one: ingress-nginx's reading.
+        self._has_tls = bool(ingress.tls)
+        meta = ingress.meta
+        self._values = (
+            read_annotations(meta, prefix=self._defaults.annotations_prefix, config=context.config)
+            if meta.annotations
+            else context.unset
+        )
+        self.is_frozen = self._values.frozen
+        self._policies = ingress_policies(meta, self._values, context, denied)
+        self._wishes: HostWishes | None = None if self._policies.is_plain else host_wishes(self._policies.wishes)
         self._fallback = self._default_backend()
+
+    def frozen(self) -> ReadIngress:
+        return ReadIngress(seniority(self._ingress.meta), (), (), self._values.findings, frozen=True)
 
     def read(self) -> ReadIngress:
         rules = self._rules()
+        wishes = self._policies.wishes
+        is_canary = not self._policies.is_plain and canary.is_canary(wishes)
+        hosts = () if is_canary else self._hosts(rules)
+        canaries = self._canaries(rules) if is_canary else ()
+        names = () if is_canary else self._server_names([host for _, host, _ in rules if host != ANY_HOST])
+        if self._policies.is_plain:  # shared by all that ask for nothing: what it gathered is nobody's
+            return ReadIngress(seniority(self._ingress.meta), hosts, names, (*self._values.findings, *self._findings))
         return ReadIngress(
             seniority(self._ingress.meta),
-            self._hosts(rules),
-            self._server_names([host for _, host, _ in rules if host != ANY_HOST]),
-            tuple(self._findings),
+            hosts,
+            names,
+            (*self._values.findings, *wishes.findings, *self._findings),
+            canaries,
+            materials=tuple(wishes.materials.items()),
+            sources=wishes.sources,
         )
 
     def _place(self, field: str) -> Place:
@@ -142,10 +124,35 @@ class _Reader:
         for number, host, rule in rules:
             claims = paths.setdefault(host, [])
             for position, path in enumerate(rule.paths):
-                claim = self._path(path, _path_field(number, position))
+                claim = self._path(host, path, _path_field(number, position))
                 if claim is not None:
                     claims.append(claim)
-        return tuple(HostClaim(host, tuple(claims), self._fallback) for host, claims in paths.items())
+        return tuple(self._host(host, tuple(claims)) for host, claims in paths.items())
+
+    def _host(self, host: str, paths: tuple[RouteClaim, ...]) -> HostClaim:
+        has_tls = self._has_tls and host != ANY_HOST
+        place = self._place("metadata.annotations")
+        return HostClaim(host, paths, self._fallback_of(host), place, has_tls, self._root_of(host), self._wishes)
+
+    def _for_path(self, host: str, path: str, target: ServiceTarget | None) -> PathPolicies:
+        """With what the certificate of this Ingress adds; that of another one is added when the host is settled."""
+        made = self._policies.for_path(host, path, target, self._last_resort.route.backend)
+        if not self._has_tls or host == ANY_HOST:
+            return made
+        policies = with_tls(made.policies, made.tls_redirect, self._context)
+        return PathPolicies(policies, made.tls_redirect, made.others)
+
+    def _fallback_of(self, host: str) -> RouteClaim | None:
+        claim = self._fallback
+        if claim is None or (self._policies.is_plain and not self._has_tls):
+            return claim
+        made = self._for_path(host, "/", claim.target)
+        return replace(claim, route=replace(claim.route, policies=made.policies), others=made.others)
+
+    def _root_of(self, host: str) -> Root:
+        made = self._for_path(host, "/", None)
+        is_pattern = self._policies.makes_pattern("/") and not self._policies.only_own_paths
+        return Root(made.policies, made.tls_redirect, is_pattern)
 
     def _catch_all(self) -> tuple[HostClaim, ...]:
         if self._ingress.default_backend is None:
@@ -153,27 +160,90 @@ class _Reader:
         elif self._defaults.disable_catch_all:
             self._say("spec.defaultBackend", "warning", "CatchAllIgnored", "ignored: --disable-catch-all")
         elif self._fallback is not None:
-            return (HostClaim(ANY_HOST, (), self._fallback),)
+            return (self._host(ANY_HOST, ()),)
         return ()
 
-    def _path(self, path: IngressPath, field: str) -> RouteClaim | None:
+    def _path(self, host: str, path: IngressPath, field: str) -> RouteClaim | None:
+        declared = path.path or "/"
+        is_pattern = self._policies.makes_pattern(declared)
+        found = self._match(path, field, is_pattern=is_pattern)
+        if found is None:
+            return None
+        kind, text = found
+        if is_pattern and self._policies.only_own_paths:
+            kind, is_pattern = "regex", False
+        place = self._place(f"{field}.backend")
+        claim = self._claim(kind, text, path.backend, place) or self._instead(kind, text, place)
+        made = self._for_path(host, declared, claim.target)
+        policies = made.policies
+        if kind == "prefix" and declared.endswith("/") and declared != "/" and self._defaults.replaces_nginx:
+            policies = self._policies.with_slash(policies, declared)
+        return RouteClaim(
+            claim.route if policies is None else replace(claim.route, policies=policies),
+            claim.target,
+            place,
+            declared if declared != text else "",
+            is_pattern,
+            made.tls_redirect,
+            made.others,
+        )
+
+    def _match(self, path: IngressPath, field: str, *, is_pattern: bool) -> tuple[MatchKind, str] | None:
+        """How requests are matched, and against what; None: it cannot be served, which is said."""
         try:
-            kind, normal = normal_path(path)
+            kind, text = pattern_path(path) if is_pattern else normal_path(path)
         except DeclaredError as error:
             part = "pathType" if error.reason == "InvalidPathType" else "path"
             self._say(f"{field}.{part}", "error", error.reason, f"{error}; the path is not served")
             return None
-        if why := second_reading(normal):
+        if is_pattern:
+            try:
+                location_pattern(text)
+            except PatternError as error:
+                self._say(f"{field}.path", "error", "BadPattern", f"{error}; what begins like it answers 503")
+        elif why := second_reading(text):
             self._say(f"{field}.path", "warning", "AmbiguousPath", why)
-        place = self._place(f"{field}.backend")
-        claim = self._claim(kind, normal, path.backend, place)
-        return claim or self._instead(kind, normal, place)
+        return kind, text
+
+    def _canaries(self, rules: list[tuple[int, str, IngressRule]]) -> tuple[CanaryClaim, ...]:
+        wishes = self._policies.wishes
+        claims = []
+        for number, host, rule in rules:
+            for position, path in enumerate(rule.paths):
+                field = _path_field(number, position)
+                found = self._match(path, field, is_pattern=True)
+                target = self._target(path.backend)
+                if found is None or target is None:
+                    continue
+                made = canary.canary(wishes, target.key)
+                place = self._place(f"{field}.path")
+                claims.append(CanaryClaim(host, found[0], path.path or "/", target, made, canary.sticks(wishes), place))
+        return tuple(claims)
 
     def _default_backend(self) -> RouteClaim | None:
         backend = self._ingress.default_backend
         if backend is None:
             return None
-        return self._claim("prefix", "/", backend, self._place("spec.defaultBackend"))
+        claim = self._claim("prefix", "/", backend, self._place("spec.defaultBackend"))
+        if claim is None:
+            return None
+        made = self._for_path(ANY_HOST, "/", claim.target)
+        route = replace(claim.route, policies=made.policies)
+        return replace(claim, route=route, tls_redirect=made.tls_redirect, others=made.others)
+
+    def _target(self, backend: IngressBackend) -> ServiceTarget | None:
+        """The Service port, and how it is spoken to; None: the backend names no Service."""
+        if not backend.service:
+            return None
+        spoken = self._policies.spoken
+        return ServiceTarget(
+            self._ingress.meta.namespace,
+            backend.service,
+            backend.port_number,
+            backend.port_name,
+            tls=None if spoken.follows_client else spoken.tls,
+            cluster_ip=spoken.cluster_ip,
+        )
 
     def _claim(self, kind: MatchKind, path: str, backend: IngressBackend, place: Place) -> RouteClaim | None:
         """None for a resource, which is as if it were not there. A backend that names nothing answers 503."""
@@ -181,11 +251,11 @@ class _Reader:
             message = f"a backend of kind {backend.resource!r} is not known here; the default backend answers"
             self._findings.append(place.finding("error", "UnknownBackend", message))
             return None
-        if not backend.service:
+        target = self._target(backend)
+        if target is None:
             message = "the backend names neither a Service nor a resource; the answer is 503"
             self._findings.append(place.finding("error", "InvalidBackend", message))
             return RouteClaim(self._route(kind, path, "", "", status=503), None, place)
-        target = ServiceTarget(self._ingress.meta.namespace, backend.service, backend.port_number, backend.port_name)
         return RouteClaim(self._route(kind, path, target.key, backend.service), target, place)
 
     def _instead(self, kind: MatchKind, path: str, place: Place) -> RouteClaim:
@@ -204,8 +274,8 @@ class _Reader:
             meta.name,
             service,
             status,
-            timeouts=self._defaults.timeouts,
-            max_body_bytes=self._defaults.max_body_bytes,
+            timeouts=self._policies.timeouts,
+            max_body_bytes=self._policies.max_body_bytes,
         )
 
     # ── server names ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,7 +301,20 @@ class _Reader:
         for host in rule_hosts:
             if host not in claims and (offers := without_hosts or self._all_secrets()):
                 claims[host] = ServerNameClaim(host, tuple(offers), bool(without_hosts))
+        for host, name in self._other_names(rule_hosts):
+            if name not in claims and host in claims:
+                claims[name] = ServerNameClaim(name, claims[host].offers, False)
         return tuple(claims.values())
+
+    def _other_names(self, rule_hosts: list[str]) -> list[tuple[str, str]]:
+        """Names that a host is known by besides its own: a certificate that is good for them serves them too."""
+        wishes = self._wishes
+        if wishes is None:
+            return []
+        names = [(host, alias) for host in rule_hosts for alias in wishes.aliases]
+        if wishes.www:
+            names += [(host, sibling(host)) for host in rule_hosts if not host.startswith("*.")]
+        return names
 
     def _listed_names(self) -> dict[str, list[tuple[str, Place]]]:
         names: dict[str, list[tuple[str, Place]]] = {}

@@ -1,0 +1,77 @@
+"""What one Ingress asks for a whole host: names, client certificates, TLS, the page behind ``/``."""
+
+from ingressd.policy.client_certificate import ClientCertificates, Verify
+from ingressd.policy.pattern import compile_pattern
+from ingressd.policy.redirects import AppRoot
+from ingressd.routing.annotations.rows import paths, redirects, tls
+from ingressd.routing.claims import HostWishes
+from ingressd.routing.policies import backend
+from ingressd.routing.policies.wishes import Wishes
+
+_VERIFY = {"on": Verify.REQUIRED, "optional": Verify.OPTIONAL, "optional_no_ca": Verify.OPTIONAL_NO_CA}
+_NOTHING = HostWishes()
+
+
+def host_wishes(wishes: Wishes) -> HostWishes | None:
+    """The same for all hosts of the Ingress; None: nothing. May deny the Ingress's paths."""
+    if not wishes.values.rows:
+        return None
+    root = wishes.get(paths.APP_ROOT)
+    said = wishes.values.is_set
+    made = HostWishes(
+        app_root=AppRoot(root) if root else None,
+        aliases=_aliases(wishes),
+        certificates=_certificates(wishes),
+        verify_depth=max(wishes.get(tls.AUTH_TLS_VERIFY_DEPTH), 0),
+        ciphers=wishes.get(tls.SSL_CIPHERS) if said(tls.SSL_CIPHERS) else "",
+        prefers_server_order=wishes.get(tls.SSL_PREFER_SERVER_CIPHERS) if said(tls.SSL_PREFER_SERVER_CIPHERS) else None,
+        backend_tls=None if wishes.get(tls.PROXY_SSL_LOCATION_ONLY) else backend.backend_tls(wishes),
+        www=wishes.get(redirects.FROM_TO_WWW_REDIRECT),
+        passthrough=_passthrough(wishes),
+    )
+    return None if made == _NOTHING else made
+
+
+def _aliases(wishes: Wishes) -> tuple[str, ...]:
+    names = wishes.get(paths.SERVER_ALIAS)
+    patterns = [name for name in names if name.startswith("~")]
+    if patterns:
+        message = (
+            f"{patterns[0]!r}: names by expressions are not served; write the names, or a wildcard such as *.a.com"
+        )
+        wishes.say(paths.SERVER_ALIAS, "error", "AliasLost", message)
+    return tuple(name for name in names if not name.startswith("~"))
+
+
+def _certificates(wishes: Wishes) -> ClientCertificates | None:
+    """A Secret that may not be named leaves the host closed (``trust`` ""), as one that is not there does."""
+    row = tls.AUTH_TLS_SECRET
+    if not wishes.get(row) or wishes.get(tls.AUTH_TLS_VERIFY_CLIENT) == "off":
+        return None
+    key = wishes.reference(row, needs_namespace=True)
+    pattern = wishes.get(tls.AUTH_TLS_MATCH_CN)
+    if pattern and not wishes.checked(tls.AUTH_TLS_MATCH_CN, lambda: compile_pattern(pattern)):
+        key, pattern = None, ""
+    page = wishes.get(tls.AUTH_TLS_ERROR_PAGE)
+    if page.startswith("@"):
+        wishes.say(
+            tls.AUTH_TLS_ERROR_PAGE, "error", "BadAnnotation", f"{page!r} names a location of nginx; write a URL"
+        )
+        page = ""
+    return ClientCertificates(
+        trust=wishes.material("trust", row, key) if key is not None else "",
+        verify=_VERIFY[wishes.get(tls.AUTH_TLS_VERIFY_CLIENT)],
+        error_page=page,
+        name_pattern=pattern,
+        pass_certificate=wishes.get(tls.AUTH_TLS_PASS_CERTIFICATE_TO_UPSTREAM),
+    )
+
+
+def _passthrough(wishes: Wishes) -> bool:
+    if not wishes.get(tls.SSL_PASSTHROUGH):
+        return False
+    if not wishes.context.defaults.ssl_passthrough:
+        message = "TLS ends here unless ingressd is started with --enable-ssl-passthrough"
+        wishes.say(tls.SSL_PASSTHROUGH, "warning", "PassthroughDisabled", message)
+        return False
+    return True

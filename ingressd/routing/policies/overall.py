@@ -1,0 +1,106 @@
+"""What the controller's ConfigMap asks for every connection: ``policy/policies.GlobalPolicies``."""
+
+from collections.abc import Iterator
+
+from ingressd.model.cluster import ClusterState
+from ingressd.model.finding import Finding
+from ingressd.policy.forwarded import Forwarding
+from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat
+from ingressd.routing.annotations import GlobalValues, Row
+from ingressd.routing.annotations.rows import backend, clients, observing, tls
+from ingressd.routing.policies.context import PolicyContext
+
+
+def overall(context: PolicyContext) -> GlobalPolicies:
+    """Nothing is on that the ConfigMap does not say."""
+    config = context.config
+    uses_proxy_protocol = config.get(clients.USE_PROXY_PROTOCOL)
+    return GlobalPolicies(
+        forwarding=_forwarding(config),
+        relays=_networks(config) if uses_proxy_protocol else None,
+        relay_header_s=config.get(clients.PROXY_PROTOCOL_HEADER_TIMEOUT),
+        limits=_limits(config),
+        log=_log(config),
+        tls=_tls(config),
+    )
+
+
+def config_findings(context: PolicyContext, cluster: ClusterState) -> Iterator[Finding]:
+    """What is wrong with the ConfigMap and with what it names."""
+    yield from context.findings
+    key = context.defaults.config_map
+    if key is not None and key not in cluster.config_maps:
+        values = "what it said last still holds" if context.config_map is not None else "the built-in values hold"
+        yield Finding(
+            kind="ConfigMap",
+            namespace=key[0],
+            name=key[1],
+            level="error",
+            reason="ConfigMapNotFound",
+            field="--configmap",
+            message=f"the controller's ConfigMap does not exist; {values}",
+        )
+
+
+def _networks(config: GlobalValues) -> tuple[str, ...]:
+    return config.get(clients.PROXY_REAL_IP_CIDR)
+
+
+def _forwarding(config: GlobalValues) -> Forwarding | None:
+    use, real_ip = config.get(clients.USE_FORWARDED_HEADERS), config.get(clients.ENABLE_REAL_IP)
+    if not use and not real_ip:
+        return None
+    return Forwarding(
+        client_from_header=not config.get(clients.USE_PROXY_PROTOCOL),
+        target_from_headers=use,
+        full_list=use and config.get(clients.COMPUTE_FULL_FORWARDED_FOR),
+        header=config.get(clients.FORWARDED_FOR_HEADER),
+        host_header=config.get(clients.FORWARDED_HOST_HEADER),
+        trusted=_networks(config),
+        originals=True,
+    )
+
+
+def _limits(config: GlobalValues) -> ClientLimits:
+    buffers = (
+        config.get(clients.LARGE_CLIENT_HEADER_BUFFERS) if config.is_set(clients.LARGE_CLIENT_HEADER_BUFFERS) else None
+    )
+    return ClientLimits(
+        keep_alive_s=_seconds(config, clients.KEEP_ALIVE),
+        requests_per_connection=_said(config, clients.KEEP_ALIVE_REQUESTS),
+        header_s=_seconds(config, clients.CLIENT_HEADER_TIMEOUT),
+        body_gap_s=_seconds(config, clients.CLIENT_BODY_TIMEOUT),
+        header_bytes=buffers[0] * buffers[1] if buffers else None,
+        request_line_bytes=buffers[1] if buffers else None,
+        upstream_idle_per_endpoint=_said(config, backend.UPSTREAM_KEEPALIVE_CONNECTIONS),
+        upstream_idle_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIMEOUT),
+        upstream_requests_per_connection=_said(config, backend.UPSTREAM_KEEPALIVE_REQUESTS),
+    )
+
+
+def _said(config: GlobalValues, row: Row[int]) -> int | None:
+    return config.get(row) if config.is_set(row) else None
+
+
+def _seconds(config: GlobalValues, row: Row[int]) -> float | None:
+    return float(config.get(row)) if config.is_set(row) else None
+
+
+def _log(config: GlobalValues) -> LogFormat:
+    """Our own JSON unless the ConfigMap has a format."""
+    row = observing.LOG_FORMAT_UPSTREAM
+    is_json = config.get(observing.LOG_FORMAT_ESCAPE_JSON)
+    return LogFormat(
+        template=config.get(row) if config.is_set(row) else "",
+        escape="json" if is_json else "none" if config.get(observing.LOG_FORMAT_ESCAPE_NONE) else "default",
+        skip_targets=config.get(observing.SKIP_ACCESS_LOG_URLS),
+        is_off=config.get(observing.DISABLE_ACCESS_LOG) or config.get(observing.DISABLE_HTTP_ACCESS_LOG),
+    )
+
+
+def _tls(config: GlobalValues) -> ListenerTls:
+    return ListenerTls(
+        ciphers=config.get(tls.SSL_CIPHERS) if config.is_set(tls.SSL_CIPHERS) else "",
+        protocols=config.get(tls.SSL_PROTOCOLS) if config.is_set(tls.SSL_PROTOCOLS) else (),
+        rejects_unknown_names=config.get(tls.SSL_REJECT_HANDSHAKE),
+    )
