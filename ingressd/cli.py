@@ -113,6 +113,7 @@ def _routing(options: argparse.Namespace) -> RoutingSettings:
         default_ssl_certificate=options.default_ssl_certificate,
         configmap=options.configmap,
         annotations_prefix=options.annotations_prefix,
+        enable_ssl_passthrough=options.enable_ssl_passthrough,
     )
 
 
@@ -223,6 +224,7 @@ def _add_routing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--default-ssl-certificate", type=_key, metavar="NS/NAME", help="Secret for unknown names (else self-signed)"
     )
+    _add_switch(group, "--enable-ssl-passthrough", "honour ssl-passthrough: TLS goes to the Service as it comes")
     group.add_argument("--configmap", type=_key, metavar="NS/NAME", help="global settings, ingress-nginx's keys")
     group.add_argument(
         "--annotations-prefix", default=defaults.annotations_prefix, metavar="PREFIX",

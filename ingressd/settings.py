@@ -34,6 +34,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     default_ssl_certificate: Key | None = None
     configmap: Key | None = None
     annotations_prefix: str = "nginx.ingress.kubernetes.io"
+    enable_ssl_passthrough: bool = False
 
 
 class StatusSettings(Struct, frozen=True, kw_only=True):

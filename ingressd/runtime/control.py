@@ -67,7 +67,12 @@ class Control:
         self._tasks = TaskSet()
         self._publisher = Publisher(self, self._tasks)
         self._exposition = Exposition(version=__version__)
-        defaults = route_defaults(settings.routing, time.time(), max_body_bytes=settings.limits.max_body_bytes)
+        defaults = route_defaults(
+            settings.routing,
+            time.time(),
+            max_body_bytes=settings.limits.max_body_bytes,
+            https_port=settings.https_port,
+        )
         self._configuration = Configuration(defaults, self._publisher, self._on_compiled)
         self._resolver = NameResolver(self._on_resolved)
         self._source: Source | None = None

@@ -79,12 +79,16 @@ def _wanted(settings: Settings) -> list[tuple[str, Key]]:
         wanted += [("Service", backend), ("EndpointSlice", backend)]
     if (certificate := settings.routing.default_ssl_certificate) is not None:
         wanted.append(("Secret", certificate))
+    if (config_map := settings.routing.configmap) is not None:
+        wanted.append(("ConfigMap", config_map))
     if (published := settings.status.publish_service) is not None:
         wanted.append(("Service", published))
     return wanted
 
 
-def route_defaults(settings: RoutingSettings, now: float, *, max_body_bytes: int = 1 << 20) -> RouteDefaults:
+def route_defaults(
+    settings: RoutingSettings, now: float, *, max_body_bytes: int = 1 << 20, https_port: int = 443
+) -> RouteDefaults:
     """What compile is told besides the cluster. Makes the self-signed certificate, anew at each start."""
     made = self_signed(("ingress.local",), now=now)
     return RouteDefaults(
@@ -98,5 +102,9 @@ def route_defaults(settings: RoutingSettings, now: float, *, max_body_bytes: int
         default_backend_service=settings.default_backend_service,
         default_ssl_certificate=settings.default_ssl_certificate,
         max_body_bytes=max_body_bytes,
+        config_map=settings.configmap,
+        annotations_prefix=settings.annotations_prefix,
+        ssl_passthrough=settings.enable_ssl_passthrough,
+        https_port=https_port,
         self_signed=CertificatePair("self-signed", made.chain_pem, made.key_pem, made.not_after, made.names),
     )
