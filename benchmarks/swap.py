@@ -32,6 +32,7 @@ from benchmarks.support.figures import Figures, Load, machine
 from benchmarks.support.objects import addresses_of
 from ingressd.model.objects import ClusterObject, EndpointPort, EndpointSlice, IngressClass, Meta, SliceEndpoint
 from ingressd.proxy.listener import Listener, bind_listeners
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.routing.compile import Compiled, RouteDefaults
 from ingressd.runtime import links
 from ingressd.runtime.channel import ToWorker
@@ -103,7 +104,7 @@ def serve(
         return await run(worker)
 
     Worker.run = run_with_clock  # type: ignore[method-assign,assignment]
-    return worker_main(settings, 0, link, channel, listeners, listener_context())
+    return worker_main(settings, 0, link, channel, listeners, listener_context(), SharedLimits.create(1))
 
 
 # ── what the control process does ───────────────────────────────────────────────────────────────────────────────────

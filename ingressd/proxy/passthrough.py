@@ -25,7 +25,10 @@ IDLE_S = 600.0
 
 
 class PassThrough:
-    """What to do with the connections of one server name: join them with ``address`` and ``port``. Times in seconds."""
+    """What to do with the connections of one server name: join them with ``address`` and ``port``. Times in seconds.
+
+    ``address`` "": there is no endpoint now, and connections are closed.
+    """
 
     __slots__ = ("address", "connect_s", "gateway", "idle_s", "port")
 
@@ -64,6 +67,10 @@ class _Joined:
         gateway.admission.opened()
         if not gateway.admission.enter(self._host):
             gateway.stats.rejected("too_many_connections_of_client")
+            self.abort()
+            return
+        if not target.address:
+            gateway.stats.rejected("passthrough_no_endpoint")
             self.abort()
             return
         transport.pause_reading()

@@ -4,6 +4,7 @@ Why a lean parent with all others as its children:
 
 - Listening sockets outlive every worker. A connection in the queue of a killed worker waits for the replacement.
 - The TLS listener context is made here before any fork, so all workers can open each other's session tickets.
+- So is the memory in which workers count what their clients may do together; it outlives each of them.
 - Workers are forked from a process that never imported the Kubernetes client: they share its pages and stay small, and
   starting one takes milliseconds.
 - The control process may be killed, or starve, without touching a request: workers go on with the table they have.
@@ -28,6 +29,7 @@ from enum import IntEnum
 
 from ingressd.errors import StartError
 from ingressd.proxy.listener import Listener, bind_listeners, has_ipv6
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.runtime import links
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.worker import worker_main
@@ -107,6 +109,7 @@ class Supervisor:
         https = bind_listeners(settings.bind_address, "https", settings.https_port, settings.workers)
         self._admin = _bind_admin(settings.admin_address, settings.admin_port)
         self._tls = listener_context()
+        self._limits_fd = SharedLimits.create(settings.workers)
         self._control = _Child("control")
         self._workers = [_WorkerChild(index, http[index] + https[index]) for index in range(settings.workers)]
 
@@ -193,7 +196,7 @@ class Supervisor:
     def _start_worker(self, worker: _WorkerChild) -> None:
         child_link = self._new_link(worker)
         to_control, to_worker = socket.socketpair()
-        settings, tls = self._settings, self._tls
+        settings, tls, limits_fd = self._settings, self._tls, self._limits_fd
 
         def serve() -> int:
             to_control.close()
@@ -202,7 +205,7 @@ class Supervisor:
                     for listener in other.listeners:
                         listener.socket.close()
             self._admin.close()
-            return worker_main(settings, worker.index, child_link, to_worker, worker.listeners, tls)
+            return worker_main(settings, worker.index, child_link, to_worker, worker.listeners, tls, limits_fd)
 
         self._fork(worker, serve, child_link)
         self._introduce(worker, to_control)

@@ -24,6 +24,7 @@ from ingressd.proxy.limits import Limits
 from ingressd.proxy.listener import Acceptor, Listener
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.proxy.timers import TICK_S
 from ingressd.routing.snapshot import Route
 from ingressd.routing.table import RouteTable
@@ -35,6 +36,7 @@ from ingressd.runtime.channel import (
     Commit,
     FrameReader,
     FromWorker,
+    Materials,
     Refused,
     Report,
     decode_to_worker,
@@ -64,15 +66,19 @@ _GC_THRESHOLDS = (5_000, 200, 100)
 
 def worker_main(
     settings: Settings, index: int, link: socket.socket, channel: socket.socket,
-    listeners: Sequence[Listener], tls: ssl.SSLContext,
+    listeners: Sequence[Listener], tls: ssl.SSLContext, limits_fd: int,
 ) -> int:  # fmt: skip
-    """Run worker ``index`` to its end; returns the process's exit code. Called in a freshly forked child."""
+    """Run worker ``index`` to its end; returns the process's exit code. Called in a freshly forked child.
+
+    ``limits_fd`` is of ``SharedLimits``: counters that all workers share, and that outlive each of them.
+    """
     set_up_logs(settings.log_level, settings.log_format, f"worker-{index}")
     gc.set_threshold(*_GC_THRESHOLDS)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
+    shared_limits = SharedLimits(limits_fd, workers=settings.workers, index=index)
     try:
-        return loop.run_until_complete(Worker(settings, link, channel, listeners, tls, loop).run())
+        return loop.run_until_complete(Worker(settings, link, channel, listeners, tls, loop, shared_limits).run())
     finally:
         loop.close()
 
@@ -103,6 +109,7 @@ class Worker:
     def __init__(
         self, settings: Settings, link: socket.socket, channel: socket.socket,
         listeners: Sequence[Listener], tls: ssl.SSLContext, loop: asyncio.AbstractEventLoop,
+        shared_limits: SharedLimits,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._loop = loop
@@ -126,12 +133,13 @@ class Worker:
             pool=pool,
             backends=Backends(pool),
             limits=limits,
+            shared_limits=shared_limits,
         )
         self._acceptor = Acceptor(self.gateway, listeners, tls)
         self._switch = CertificateSwitch(ServerNames())
         self._switch.install(tls)
         silence_unreadable_names()
-        self._builder = SnapshotBuilder(self.gateway, self._switch)
+        self._builder = SnapshotBuilder(self.gateway, self._switch, tls)
 
     async def run(self) -> int:
         """Serve until told to drain; 0 when everything open had ended by then or was cut at the parent's order."""
@@ -144,6 +152,7 @@ class Worker:
         await self._draining.wait()
         await self._drain()
         await self._tasks.cancel()
+        self.gateway.services.close()
         self.gateway.log.close()
         return 0
 
@@ -192,6 +201,9 @@ class Worker:
                 self._report()
                 continue
             try:
+                if isinstance(message, Commit | Materials):
+                    await self._builder.prepare(message)
+                    started = perf_counter()
                 generation = self._builder.take(message, since=started)
             except Exception as error:
                 log.exception("cannot build the new configuration; the one before goes on")
