@@ -3,11 +3,18 @@
 A worker starts it by its path, writes questions to its standard input and reads a byte for each from its standard
 output (``ingressd/proxy/password_checks.py``). It ends when its input ends, so it never outlives the worker by more
 than one check. It imports nothing of ingressd's, and the libraries only when a hash needs them.
+
+    python -P passwords.py [DESCRIPTOR BYTE]
+
+With arguments it takes turns with the programs of other workers: it checks while it has a record lock on that byte.
 """
 
+import contextlib
+import fcntl
 import os
 import struct
 import sys
+from collections.abc import Iterator
 
 HEAD = struct.Struct(">HH")
 """Bytes of the hash and of the password that follow."""
@@ -41,13 +48,29 @@ def _crypt(hashed: bytes, password: bytes) -> bool:
     return bool(getattr(kinds, name).verify(password, hashed))
 
 
+@contextlib.contextmanager
+def turn(arguments: list[str]) -> Iterator[None]:
+    """While it is ours. The kernel passes it on when its holder dies."""
+    if not arguments:
+        yield
+        return
+    descriptor, byte = map(int, arguments)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, byte)
+    try:
+        yield
+    finally:
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, byte)
+
+
 def main() -> None:
     os.nice(NICENESS)
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := questions.read(HEAD.size):
         of_hash, of_password = HEAD.unpack(head)
         body = questions.read(of_hash + of_password)
-        answers.write(RIGHT if is_right(body[:of_hash], body[of_hash:]) else WRONG)
+        with turn(sys.argv[1:]):
+            verdict = RIGHT if is_right(body[:of_hash], body[of_hash:]) else WRONG
+        answers.write(verdict)
         answers.flush()
 
 

@@ -1,5 +1,7 @@
 """The program that checks passwords: every kind of hash, and its manners."""
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingressd.passwords import HEAD, NICENESS, is_right
+from tests.support.eventually import eventually
 
 PASSWORD = b"open sesame"
 # Made by other programs: openssl passwd, htpasswd, crypt(3).
@@ -58,6 +61,29 @@ def test_as_a_program(checkout: Path) -> None:
     command = [sys.executable, "-P", str(checkout / "ingressd/passwords.py")]
     run = subprocess.run(command, input=questions, capture_output=True, check=True)
     assert (run.stdout, run.stderr) == (b"\x01\x00\x01", b"")
+
+
+def test_it_waits_for_its_turn(checkout: Path) -> None:
+    fd = os.memfd_create("turns")
+    fcntl.lockf(fd, fcntl.LOCK_EX, 1, 7)
+    command = [sys.executable, "-P", str(checkout / "ingressd/passwords.py"), str(fd)]
+    with (
+        subprocess.Popen([*command, "7"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd]) as waits,
+        subprocess.Popen([*command, "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd]) as goes,
+    ):
+        assert waits.stdin is not None
+        waits.stdin.write(question(HASHES["MD5"], PASSWORD))
+        waits.stdin.flush()
+        eventually(lambda: "POSIX" in (blocked := _blocked_locks()) and str(waits.pid) in blocked)
+        assert goes.communicate(question(HASHES["MD5"], PASSWORD))[0] == b"\x01"
+        fcntl.lockf(fd, fcntl.LOCK_UN, 1, 7)
+        assert waits.communicate()[0] == b"\x01"
+    os.close(fd)
+
+
+def _blocked_locks() -> str:
+    """Lines of those who wait for a record lock."""
+    return "".join(line for line in Path("/proc/locks").read_text().splitlines(keepends=True) if "->" in line)
 
 
 def test_it_gives_way_to_everybody(checkout: Path) -> None:

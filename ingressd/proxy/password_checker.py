@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +17,13 @@ PROGRAM = Path(__file__).parent.parent / "passwords.py"
 COMMAND = (sys.executable, "-P", str(PROGRAM))
 _RIGHT = b"\x01"
 _REAP_S = 0.2
+
+
+class Turn(NamedTuple):
+    """A byte of a memory file: who has a record lock on it may check, the others wait."""
+
+    fd: int
+    byte: int
 
 
 class PasswordChecker:
@@ -27,9 +35,11 @@ class PasswordChecker:
         *,
         on_verdict: Callable[[bool], None],
         on_lost: Callable[[], None],
+        turn: Turn | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._command = command
+        self._command = command if turn is None else (*command, str(turn.fd), str(turn.byte))
+        self._inherited = () if turn is None else (turn.fd,)
         self._on_verdict = on_verdict
         self._on_lost = on_lost
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +81,12 @@ class PasswordChecker:
         try:
             # Errors could only be a traceback. A session of its own: signals to our group are ours to obey.
             self._process = subprocess.Popen(  # noqa: S603  # fixed words
-                self._command, stdin=fd, stdout=fd, stderr=subprocess.DEVNULL, start_new_session=True
+                self._command,
+                stdin=fd,
+                stdout=fd,
+                stderr=subprocess.DEVNULL,
+                pass_fds=self._inherited,
+                start_new_session=True,
             )
         except OSError:
             ours.close()

@@ -1,7 +1,9 @@
 """Is this the password of that hash? Answered from memory, at once when that is cheap, or by a process of its own.
 
 bcrypt at cost 12 takes a quarter of a second, so it must neither run on the worker's loop nor compete with it: each
-worker has one process for it, of the lowest priority, started when it is first needed and ended when it is not.
+worker has one process for it, of the lowest priority, started when it is first needed and ended when it is not. Even
+so each wake-up of a worker on a busy core may wait for the scheduler for milliseconds, so these processes take turns:
+half of the cores check passwords at a time, at most.
 
 Everything is bounded. What waits, in all and of one client; clients take turns, so that one who guesses holds up
 nobody but itself by more than a check. What is remembered, right and wrong apart so that wrong ones push out no right
@@ -18,7 +20,7 @@ from hashlib import blake2b
 from struct import Struct
 
 from ingressd.policy.htpasswd import check_cheap, is_cheap
-from ingressd.proxy.password_checker import COMMAND, PROGRAM, PasswordChecker
+from ingressd.proxy.password_checker import COMMAND, PROGRAM, PasswordChecker, Turn
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +65,9 @@ class _Pending:
 
 
 class PasswordChecks:
-    """One worker's. To be used on one event loop, and closed."""
+    """One worker's. To be used on one event loop, and closed. ``turn`` is shared with other workers' checks."""
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, command: Sequence[str] = COMMAND, *, turn: Turn | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._secret = os.urandom(32)
         self._right = _Memory(RIGHT_FOR_S)
@@ -74,7 +76,7 @@ class PasswordChecks:
         self._lanes: dict[str, deque[_Pending]] = {}
         self._waiting = 0
         self._current: _Pending | None = None
-        self._checker = PasswordChecker(command, on_verdict=self._on_verdict, on_lost=self._on_lost)
+        self._checker = PasswordChecker(command, on_verdict=self._on_verdict, on_lost=self._on_lost, turn=turn)
         self._timer: asyncio.TimerHandle | None = None  # of the check, of the pause, or of idling
         self._is_pausing = False
 

@@ -22,6 +22,7 @@ from typing import Final
 
 from ingressd.policy.address_list import address_set, read_address
 from ingressd.policy.rate_limit import ONE, Leak, RateLimits, leak_per_minute, leak_per_second
+from ingressd.proxy.password_checker import Turn
 
 NOTHING_HELD: Final = 0
 TOO_FAST: Final = -1
@@ -41,6 +42,7 @@ _HEADER_SIZE = 4096
 _SECRET_SIZE = 32
 _COUNTS_AT = _HEADER_SIZE + _BUCKETS * _BUCKET_SIZE
 _STARTED_AT = 64
+_TURNS_AT = 1 << 40  # beyond all buckets: only locked, never written
 MAX_WORKERS: Final = _HEADER_SIZE - _STARTED_AT
 
 _MAX_REMEMBERED = 4096
@@ -95,6 +97,11 @@ class SharedLimits:
         os.ftruncate(fd, _size(workers))
         os.pwrite(fd, os.urandom(_SECRET_SIZE), 0)
         return fd
+
+    @property
+    def turn(self) -> Turn:
+        """What this worker's ``PasswordChecks`` need to take turns with the others': one turn for each two workers."""
+        return Turn(self._fd, _TURNS_AT + self._index % max(1, self._workers // 2))
 
     def forget(self, index: int) -> None:
         """The worker ``index`` is dead: what it had under way is not."""

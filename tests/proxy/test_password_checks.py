@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ingressd.proxy import password_checks
-from ingressd.proxy.password_checker import PasswordChecker
+from ingressd.proxy.password_checker import PasswordChecker, Turn
 from ingressd.proxy.password_checks import ChecksUnavailable, PasswordChecks
+from ingressd.proxy.shared_limits import SharedLimits
 from tests.support.eventually import soon
 
 HASH = b"$2b$04$CrGt7DOjh.tnELgtyK5huelMYJyt0EZqQmhhRczFCKhRkBYs0SYnW"
@@ -23,7 +24,12 @@ class FakeChecker:
     """Says nothing until told to."""
 
     def __init__(
-        self, command: Sequence[str], *, on_verdict: Callable[[bool], None], on_lost: Callable[[], None]
+        self,
+        command: Sequence[str],
+        *,
+        on_verdict: Callable[[bool], None],
+        on_lost: Callable[[], None],
+        turn: Turn | None,
     ) -> None:
         self.on_verdict, self.on_lost = on_verdict, on_lost
         self.asked: list[bytes] = []
@@ -241,6 +247,17 @@ async def test_real_checks(real: PasswordChecks) -> None:
     command = Path(f"/proc/{real.checker_pid}/cmdline").read_bytes()
     assert command.rstrip(b"\0").endswith(b"passwords.py")
     assert int(Path(f"/proc/{real.checker_pid}/stat").read_text().rpartition(")")[2].split()[16]) == 19
+
+
+async def test_workers_take_turns() -> None:
+    fd = SharedLimits.create(4)
+    shared = [SharedLimits(fd, workers=4, index=index) for index in range(4)]
+    assert len({one.turn for one in shared}) == 2
+    made = [PasswordChecks(turn=one.turn) for one in shared]
+    assert [await ask(one, PASSWORD) for one in made] == [True] * 4
+    for one in made:
+        one.close()
+    os.close(fd)
 
 
 async def test_a_process_that_was_killed_is_replaced(real: PasswordChecks, monkeypatch: pytest.MonkeyPatch) -> None:
