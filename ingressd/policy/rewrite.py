@@ -1,13 +1,12 @@
 """Give the upstream another path than the client asked for, or send the client to another URL."""
 
 import re
-from functools import lru_cache
 
 from msgspec import Struct
 
 from ingressd.policy.ask import Answer, Ask, Plan
 from ingressd.policy.location import location_line
-from ingressd.policy.pattern import PatternError, compile_pattern, path_expression
+from ingressd.policy.pattern import compile_pattern, path_expression
 
 
 class Rewrite(Struct, frozen=True, gc=False, array_like=True):
@@ -84,17 +83,3 @@ class Rewriter:
             value = _UNSAFE.sub("", self._prefix.filled(groups))
             plan.added += b"X-Forwarded-Prefix: " + value.encode("ascii") + b"\r\n"
         return None
-
-
-@lru_cache(maxsize=4096)
-def _rewriter(rewrite: Rewrite) -> Rewriter:
-    return Rewriter(rewrite)
-
-
-def rewrite_path(rewrite: Rewrite, path: str) -> str:
-    """The path to send upstream. No match, or a pattern that cannot be compiled, leaves the path alone."""
-    try:
-        new = _rewriter(rewrite).path(path)
-    except PatternError:
-        return path
-    return path if new is None else new

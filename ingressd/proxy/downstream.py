@@ -14,16 +14,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ingressd.errors import BadRequest
-from ingressd.http import hops
-from ingressd.http.head import RequestFields, RequestHead
+from ingressd.http.head import RequestHead
 from ingressd.proxy.forward import Forwarding
-from ingressd.proxy.patience import Patience
+from ingressd.proxy.held import pass_gate
+from ingressd.proxy.provenance import Provenance
 from ingressd.proxy.records import record_own
 from ingressd.proxy.request_head import check_unfinished, read_in_part, read_request
 from ingressd.proxy.respond import own_response, status_of
 from ingressd.proxy.timers import NEVER
 
 if TYPE_CHECKING:
+    from ingressd.policy.ask import Answer
     from ingressd.proxy.gateway import Gateway
     from ingressd.proxy.serving import LiveRoute
     from ingressd.proxy.tunnel import Tunnel
@@ -47,7 +48,7 @@ class RequestSink(Protocol):
     def on_body_timeout(self) -> None: ...
 
 
-class Downstream(Patience, asyncio.Protocol):
+class Downstream(Provenance, asyncio.Protocol):
     """See the module's text. ``scheme`` and ``port`` are those of the listener it came in by.
 
     No request is begun while the client is to take what was written before (``write_paused``).
@@ -57,26 +58,18 @@ class Downstream(Patience, asyncio.Protocol):
         "_buffer",
         "_closing",
         "_ends_answer",
-        "_forwarded",
-        "_forwarded_host",
         "_head_begun",
         "_held",
         "_lingered",
         "_no_more",
         "_reading",
-        "client",
         "exchange",
-        "port",
         "requests",
-        "scheme",
         "tls_version",
     )
 
     def __init__(self, gateway: Gateway, scheme: bytes, port: bytes) -> None:
-        super().__init__(gateway)
-        self.scheme = scheme
-        self.port = port
-        self.client = ""
+        super().__init__(gateway, scheme, port)
         self.tls_version: str | None = None
         self.exchange: RequestSink | None = None
         self.requests = 0
@@ -88,15 +81,13 @@ class Downstream(Patience, asyncio.Protocol):
         self._head_begun = False  # a head is incomplete, and its time is running
         self._no_more = False  # the client has half-closed
         self._lingered = 0
-        self._forwarded = b""
-        self._forwarded_host: bytes | None = None
 
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self.client = peer[0] if peer else "unknown"
+        self.client = self.seen_client = peer[0] if peer else "unknown"
         tls = transport.get_extra_info("ssl_object")
         self.tls_version = None if tls is None else tls.version()
         gateway = self.gateway
@@ -253,22 +244,27 @@ class Downstream(Patience, asyncio.Protocol):
 
     def _serve(self, request: RequestHead, rest: bytes) -> None:
         line, fields = request.line, request.fields
-        state = self.gateway.state
+        gateway = self.gateway
+        state = gateway.state
         route = state.table.find(fields.host, line.path) or state.fallback
         if line.other_reading and state.find(fields.host, line.other_reading) is not route:
             self._refuse(BadRequest("ambiguous_path", "an encoded slash would lead another server elsewhere"), request)
+        elif route.gate is not None:
+            pass_gate(self, request, route, route.gate, rest)
         elif 0 < route.max_body_bytes < fields.content_length:
             self._refuse(BadRequest("body_too_large", f"more than {route.max_body_bytes} bytes"), request, route)
         elif route.backend is None:
             self._answer(route, request, rest)
         else:
             self.deadline = NEVER
-            forwarding = Forwarding(self, request, route, route.backend)
+            forwarding = gateway.exchange_type(self, request, route, route.backend)
             self.exchange = forwarding
             forwarding.start(rest)
 
     def _answer(self, route: LiveRoute, request: RequestHead, rest: bytes) -> None:
         """A route without a backend answers by itself; a body nobody reads ends the connection."""
+        if self.gateway.forwarding is not None:
+            self.forwarded_fields(request.fields)
         self._buffer = rest
         spoilt = bool(rest) and request.fields.offers_h2c
         close = spoilt or request.fields.has_body or not self.may_keep_alive(request)
@@ -278,6 +274,21 @@ class Downstream(Patience, asyncio.Protocol):
             self._close(linger=request.fields.has_body or bool(rest))
         elif not self.write_paused:
             self.arm(monotonic() + self.gateway.limits.keep_alive_s)
+
+    def begin(self, sink: RequestSink) -> None:
+        """From here on ``sink`` gets what the client sends."""
+        self.deadline = NEVER
+        self.exchange = sink
+
+    def answer(self, answer: Answer, fields: bytes, request: RequestHead, rest: bytes, *, close: bool) -> None:
+        """A policy answers; ``fields`` are whole lines. As in ``_answer``, a body nobody reads ends the connection."""
+        if answer.reason:
+            self.gateway.stats.rejected(answer.reason)
+        has_body, self._buffer = request.fields.has_body, rest
+        offers = request.fields.upgrade or (rest and request.fields.offers_h2c)
+        close = close or bool(offers) or has_body or not self.may_keep_alive(request)
+        self._write_own(answer.status, request, close, fields, answer.body)
+        self.on_exchange_done(monotonic(), close=close, unread=has_body)
 
     def may_keep_alive(self, request: RequestHead) -> bool:
         """Whether the connection may go on after ``request`` (RFC 9112 §9.3).
@@ -325,26 +336,6 @@ class Downstream(Patience, asyncio.Protocol):
         """Whether the client will send nothing more."""
         return self._no_more
 
-    def forwarded_fields(self, fields: RequestFields) -> bytes:
-        """Our X-Forwarded-* lines; the same for all requests of a connection as long as Host stays the same."""
-        host = fields.host_field
-        if host is None:
-            host = self.local_authority()
-        if host != self._forwarded_host:
-            self._forwarded_host = host
-            self._forwarded = hops.forwarded_fields(
-                client=self.client.encode("latin-1"), host_field=host, port=self.port, scheme=self.scheme
-            )
-        return self._forwarded
-
-    def local_authority(self) -> bytes:
-        """Address and port the client connected to: Host for an HTTP/1.0 request that has none."""
-        name = self.transport.get_extra_info("sockname")
-        if not name:
-            return b"localhost"
-        address = f"[{name[0]}]" if ":" in name[0] else name[0]
-        return f"{address}:{name[1]}".encode()
-
     def begin_tunnel(self, tunnel: Tunnel) -> None:
         """The client speaks another protocol from here on; bytes it sent ahead belong to it."""
         self.exchange = tunnel
@@ -375,10 +366,12 @@ class Downstream(Patience, asyncio.Protocol):
             with suppress(OSError):  # it is gone already
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER.pack(reset, 0))
 
-    def reply(self, status: int, request: RequestHead, *, close: bool, unread: bool, reason: str) -> None:
+    def reply(
+        self, status: int, request: RequestHead, *, close: bool, unread: bool, reason: str, fields: bytes = b""
+    ) -> None:
         """Answer in the endpoint's stead; the exchange has ended. ``unread`` as in ``on_exchange_done``."""
         self.gateway.stats.rejected(reason)
-        self._write_own(status, request, close)
+        self._write_own(status, request, close, fields)
         self.on_exchange_done(monotonic(), close=close, unread=unread)
 
     def on_exchange_done(self, now: float, *, close: bool, unread: bool) -> None:
@@ -404,11 +397,15 @@ class Downstream(Patience, asyncio.Protocol):
     def _refuse(self, error: BadRequest, request: RequestHead, route: LiveRoute | None = None) -> None:
         status = status_of(error)
         self.gateway.stats.rejected(error.reason)
+        if self.gateway.forwarding is not None:
+            self.forwarded_fields(request.fields)
         record_own(self, route or self.gateway.state.fallback, request, status)
         self._write_own(status, request, close=True)
         self._close(linger=True)
 
-    def _write_own(self, status: int, request: RequestHead, close: bool) -> None:
+    def _write_own(
+        self, status: int, request: RequestHead, close: bool, fields: bytes = b"", body: bytes | None = None
+    ) -> None:
         self.transport.write(
             own_response(
                 status,
@@ -417,6 +414,8 @@ class Downstream(Patience, asyncio.Protocol):
                 head_only=request.method == b"HEAD",
                 close=close,
                 keep_alive=request.minor == 0 and not close,
+                fields=fields,
+                body=body,
             )
         )
 

@@ -15,19 +15,18 @@ from ingressd.http import hops
 from ingressd.http.framing import encode_chunk, encode_end
 from ingressd.http.head import RequestHead
 from ingressd.http.response import CHUNKED, LENGTH, NO_BODY, ResponseHead
-from ingressd.http.target import rewritten_target
-from ingressd.policy.rewrite import rewrite_path
 from ingressd.proxy.exchange import STALE, Exchange, Happening, State, Verdict
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.records import record_exchange
 from ingressd.proxy.request_body import RequestBody
 from ingressd.proxy.respond import own_body_bytes, status_of
-from ingressd.proxy.serving import LiveBackend, LiveRoute
+from ingressd.proxy.serving import LiveRoute
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.tunnel import Tunnel
 from ingressd.proxy.upstream import UpstreamConnection, open_connection
 
 if TYPE_CHECKING:
+    from ingressd.proxy.choosing import Picks
     from ingressd.proxy.downstream import Downstream
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,7 @@ class Forwarding(Exchange):
         "upstream_started",
     )
 
-    def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, backend: LiveBackend) -> None:
+    def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, backend: Picks) -> None:
         fields = request.fields
         self.state = _CONNECTING  # what Exchange.__init__ does, without a call
         self.attempts = 0
@@ -87,7 +86,7 @@ class Forwarding(Exchange):
         self.bytes_in = 0  # of the request body
         self.bytes_out = 0  # of the response body
         self.close_after = False  # the response's head told the client that the connection ends
-        self.request_id = fields.request_id or gateway.new_request_id()
+        self.request_id = (gateway.keeps_request_id and fields.request_id) or gateway.new_request_id()
         self._tried: tuple[LiveEndpoint, ...] = ()
         self._head = b""  # the onward request head, the same for every attempt
         self._out_head = b""  # a response head that waits for the first body bytes
@@ -125,11 +124,8 @@ class Forwarding(Exchange):
 
     def _onward_head(self) -> bytes:
         request = self.request
-        line, fields, rewrite = request.line, request.fields, self.route.rewrite
+        line, fields = request.line, request.fields
         added = b"X-Request-ID: %b\r\n%b" % (self.request_id, self.down.forwarded_fields(fields))
-        if rewrite is not None:
-            added += b"X-Original-URI: " + line.target.encode("latin-1") + b"\r\n"
-            line = line.with_target(rewritten_target(rewrite_path(rewrite, line.path), line.query))
         if line.minor:
             return hops.request_head(line, fields, added)
         return hops.request_head(line, fields, added, authority=self.down.local_authority())
@@ -151,7 +147,7 @@ class Forwarding(Exchange):
         if connection is not None:
             self._send(connection, now)
             return
-        if fresh and self.attempts == 1 and endpoint.idle and not self.request.fields.te_trailers:
+        if fresh and self.attempts == 1 and endpoint.idle and b"\r\nConnection: " not in self._head:
             # Connections idle already: this one is not kept beside them, and the endpoint is told so.
             self._spare = True
             self._head = self._head[:-2] + b"Connection: close\r\n\r\n"
@@ -305,8 +301,17 @@ class Forwarding(Exchange):
         self.close_after = not self.body_done or not self._may_keep_alive()
         self._end(monotonic())
         self.down.reply(
-            self.status, self.request, close=self.close_after, unread=not self.body_done, reason=error.reason
+            self.status,
+            self.request,
+            close=self.close_after,
+            unread=not self.body_done,
+            reason=error.reason,
+            fields=self._own_fields(),
         )
+
+    def _own_fields(self) -> bytes:
+        """Field lines that this route adds to an answer of ours."""
+        return b""
 
     def _abort(self) -> None:
         self._let_go()
@@ -366,6 +371,11 @@ class Forwarding(Exchange):
             self._out_head = self._worded(head, framing)
 
     def _worded(self, head: ResponseHead, framing: int) -> bytes:
+        line, connection = self._framing_lines(head, framing)
+        return head.worded(line, connection, self.gateway.date)
+
+    def _framing_lines(self, head: ResponseHead, framing: int) -> tuple[bytes, bytes]:
+        """How the body is framed for the client, and whether its connection goes on."""
         request, fields = self.request, head.fields
         line = b""
         if framing in (LENGTH, NO_BODY):
@@ -385,7 +395,7 @@ class Forwarding(Exchange):
             connection = b"Connection: close\r\n"
         elif request.line.minor == 0:
             connection = b"Connection: keep-alive\r\n"
-        return head.worded(line, connection, self.gateway.date)
+        return line, connection
 
     def _may_keep_alive(self) -> bool:
         # Bytes after a request to switch protocols may be in another protocol: never read as a request.
@@ -439,11 +449,15 @@ class Forwarding(Exchange):
         assert connection is not None  # noqa: S101 - it has just spoken
         self.down.transport.write(
             b"HTTP/1.1 101 %b\r\n%bConnection: upgrade\r\nUpgrade: %b\r\n\r\n"
-            % (head.reason, head.fields.onward, head.fields.upgrade)
+            % (head.reason, self._switched_lines(head), head.fields.upgrade)
         )
         tunnel = Tunnel(self, self.down, connection)
         connection.sink = tunnel
         self.down.begin_tunnel(tunnel)
+
+    def _switched_lines(self, head: ResponseHead) -> bytes:
+        """The end-to-end field lines of a 101."""
+        return head.fields.onward
 
     def end_tunnel(self) -> None:
         """The tunnel is closed: what was said in it still arrives."""

@@ -21,6 +21,7 @@ from ingressd.policy.client_certificate import UPSTREAM_FIELDS, may_serve, may_s
 from ingressd.policy.cors import CorsRules
 from ingressd.policy.error_pages import ErrorPagesRule
 from ingressd.policy.fixed_answer import fixed_answer
+from ingressd.policy.mirror import MirrorRule
 from ingressd.policy.next_upstream import NextUpstreamRule
 from ingressd.policy.pattern import compile_pattern
 from ingressd.policy.phases import Phase
@@ -79,7 +80,9 @@ class Gate:
         "hash_subset",
         "latency_balanced",
         "max_response_header_bytes",
+        "mirror",
         "next_upstream",
+        "page_backend",
         "pages",
         "phases",
         "policies",
@@ -95,7 +98,8 @@ class Gate:
         self.extra = route_variables(route)
         cells = gateway.backends
         self._backend: LiveBackend | None = cells.cell(route.backend) if route.backend else None
-        self.pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
+        self.pages = pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
+        self.page_backend = None if pages is None else cells.cell(pages.backend)
         bound = [(phase, bind(self, route, gateway)) for phase, bind in _BINDERS.items()]
         self.phases = tuple(phase for phase, step in bound if step is not None)
         self.steps: tuple[Step, ...] = tuple(step for _, step in bound if step is not None)
@@ -115,6 +119,7 @@ class Gate:
         self.hash_subset = 0 if policies.hash_by is None else policies.hash_by.subset_size
         self.latency_balanced = policies.latency_balanced
         self.next_upstream = None if policies.next_upstream is None else NextUpstreamRule(policies.next_upstream)
+        self.mirror = None if policies.mirror is None else MirrorRule(policies.mirror)
         self.buffers_request = policies.buffers_request
         self.max_response_header_bytes = policies.max_response_header_bytes
 
@@ -126,13 +131,19 @@ class Gate:
                 return answer
         return None
 
+    def shows_page(self, status: int) -> bool:
+        """Whether somebody else answers in place of an answer of ours, or of one of ``pages.statuses``."""
+        pages, backend = self.pages, self.page_backend
+        return pages is not None and backend is not None and status in pages.own_statuses and bool(backend.endpoints)
+
     def sticky_for(self, passage: Passage) -> Sticky | None:
         """How clients are kept with an endpoint of the backend that was chosen."""
         return self._canary_sticky if passage.is_canary else self.sticky
 
     def plan_upstream(self, ask: Ask, passage: Passage, cells: Callable[[str], LiveBackend]) -> None:
         """``Phase.UPSTREAM``: which backend, and what is said to it."""
-        if passage.backend is None:
+        passage.is_stand_in = passage.backend is not None
+        if not passage.is_stand_in:
             if self._secure and ask.is_tls:
                 passage.backend = self._secure
             if self._canary is not None and self._goes_to_canary(self._canary, ask, cells):
@@ -274,8 +285,7 @@ def _no_endpoints(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
         return None
     plain = gateway.backends.cell(route.backend)
     secure = gateway.backends.cell(gate.policies.secure_backend) if gate.policies.secure_backend else plain
-    pages = gate.pages
-    stand_in = None if pages is None else gateway.backends.cell(pages.backend)
+    pages, stand_in = gate.pages, gate.page_backend
 
     def step(ask: Ask, passage: Passage) -> Answer | None:
         if (secure if ask.is_tls else plain).endpoints:

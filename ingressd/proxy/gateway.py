@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.admission import Admission
+from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.materials import Materials
 from ingressd.proxy.pool import Pool
@@ -49,7 +50,7 @@ class Gateway:
     """One worker's data path.
 
     A change replaces, whole and in one turn of the loop: ``state``, ``limits``, ``forwarding``, ``keeps_request_id``,
-    ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long as the worker.
+    ``exchange_type``, ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long as the worker.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Gateway:
         "connections",
         "date",
         "draining",
+        "exchange_type",
         "forwarding",
         "handshakes",
         "hellos",
@@ -114,6 +116,7 @@ class Gateway:
         # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be
         # about (``ClientCertificate.trust``) to count. A host that is missing could not be set up, and is closed.
         self.client_trust: Mapping[str, str] = {}
+        self.exchange_type: type[Forwarding] = Forwarding  # ``Observed`` while the log has a format of its own
         self.services = Services(self)
         self.active = 0  # exchanges under way
         self.draining = False

@@ -27,7 +27,17 @@ class Passage(Plan):
     of the list among them where a proxy in front is trusted.
     """
 
-    __slots__ = ("allowed", "closes", "connection", "cookie", "forwarded", "forwarded_for", "held", "is_canary")
+    __slots__ = (
+        "allowed",
+        "closes",
+        "connection",
+        "cookie",
+        "forwarded",
+        "forwarded_for",
+        "held",
+        "is_canary",
+        "is_stand_in",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,6 +49,7 @@ class Passage(Plan):
         self.forwarded = b""
         self.forwarded_for = b""
         self.is_canary = False
+        self.is_stand_in = False  # somebody else answers, because the route's backend has no endpoints
 
     def leave(self, limits: SharedLimits | None) -> None:
         """The request has ended, however it did: it counts no longer. Saying so again does nothing."""

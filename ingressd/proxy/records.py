@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING
 
 from ingressd.http.head import RequestHead
 from ingressd.proxy.respond import own_body_bytes
+from ingressd.telemetry.log_variables import LogFacts
 
 if TYPE_CHECKING:
     from ingressd.proxy.downstream import Downstream
     from ingressd.proxy.forward import Forwarding
+    from ingressd.proxy.observed import Observed
     from ingressd.proxy.serving import LiveRoute
 
 
-def record_own(down: Downstream, route: LiveRoute, request: RequestHead, status: int) -> None:
-    """An answer that no endpoint was asked for."""
-    bytes_out = own_body_bytes(status, request.fields.accept, head_only=request.method == b"HEAD")
-    route.stats.observe(request.method, status, 0.0, -1.0, 0, bytes_out)
-    if down.gateway.log.is_on:
-        request_id = request.fields.request_id or down.gateway.new_request_id()
-        _log(down, route, request, request_id, status, 0, bytes_out, 0.0, None, None, 0)
+def record_own(
+    down: Downstream,
+    route: LiveRoute,
+    request: RequestHead,
+    status: int,
+    *,
+    request_id: bytes = b"",
+    body: bytes | None = None,
+    duration_s: float = 0.0,
+) -> None:
+    """An answer that no endpoint was asked for. ``body`` None: our usual words."""
+    bytes_out = own_body_bytes(status, request.fields.accept, head_only=request.method == b"HEAD", body=body)
+    record_unforwarded(down, route, request, status, request_id, bytes_out, duration_s)
+
+
+def record_unforwarded(
+    down: Downstream,
+    route: LiveRoute,
+    request: RequestHead,
+    status: int,
+    request_id: bytes,
+    bytes_out: int,
+    duration_s: float,
+) -> None:
+    """``record_own`` where ``bytes_out`` body bytes went out."""
+    route.stats.observe(request.method, status, duration_s, -1.0, 0, bytes_out)
+    log, gate = down.gateway.log, route.gate
+    if log.is_on and (gate is None or gate.access_log):
+        request_id = request_id or request.fields.request_id or down.gateway.new_request_id()
+        if log.format is None:
+            _log(down, route, request, request_id, status, 0, bytes_out, duration_s, None, None, 0)
+        else:
+            facts = _facts(down, route, request, request_id, status, 0, bytes_out, duration_s)
+            log.record_facts(facts)
 
 
 def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) -> None:
@@ -44,6 +74,90 @@ def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) 
         )
 
 
+def record_observed(exchange: Observed, duration_s: float, upstream_s: float) -> None:
+    """``record_exchange`` for exchanges that noted what a log format may ask for, on routes that may have no log."""
+    down, route, gate = exchange.down, exchange.route, exchange.route.gate
+    log = down.gateway.log
+    is_logged = gate is None or gate.access_log
+    if log.is_on and is_logged and log.format is not None:
+        log.record_facts(_facts_of(exchange, duration_s, upstream_s))
+    elif not log.is_on or is_logged:
+        record_exchange(exchange, duration_s, upstream_s)
+        return
+    route.stats.observe(
+        exchange.request.method, exchange.status, duration_s, upstream_s, exchange.bytes_in, exchange.bytes_out
+    )
+
+
+def _facts_of(exchange: Observed, duration_s: float, upstream_s: float) -> LogFacts:
+    facts = _facts(
+        exchange.down,
+        exchange.route,
+        exchange.request,
+        exchange.request_id,
+        exchange.status,
+        exchange.bytes_in,
+        exchange.bytes_out,
+        duration_s,
+    )
+    answered = exchange.answered
+    if answered is not None:
+        facts.answer_lines = answered.fields.onward
+        facts.upstream_status = answered.status
+    facts.head_bytes_out = exchange.head_bytes_out
+    facts.alternative_name = exchange.alternative_name
+    if exchange.endpoint is not None:
+        facts.upstream = exchange.endpoint.label
+        facts.upstream_s = upstream_s
+        facts.upstream_bytes = exchange.upstream_bytes
+        facts.upstream_connect_s = exchange.connect_s
+        facts.upstream_header_s = exchange.header_s
+    return facts
+
+
+def _facts(
+    down: Downstream,
+    live: LiveRoute,
+    request: RequestHead,
+    request_id: bytes,
+    status: int,
+    bytes_in: int,
+    bytes_out: int,
+    duration_s: float,
+) -> LogFacts:
+    fields, line, route, backend = request.fields, request.line, live.route, live.backend
+    # What the client's head took, but for fields that were dropped and how it was spelled.
+    head_bytes = len(line.onward) + len(fields.lead) + len(fields.claimed) + len(fields.tail)
+    return LogFacts(
+        time=time(),
+        client=down.seen_client,
+        method=line.method,
+        target=line.target,
+        minor=line.minor,
+        status=status,
+        request_id=request_id,
+        host_field=fields.host_field or b"",
+        host=fields.host,
+        lines=fields.onward,
+        agent=fields.agent,
+        referer=fields.referer,
+        head_bytes=head_bytes,
+        bytes_in=bytes_in,
+        bytes_out=bytes_out,
+        duration_s=duration_s,
+        upstream_name="" if backend is None else backend.upstream_name,
+        namespace=route.namespace,
+        ingress=route.ingress,
+        service=route.service,
+        service_port="" if backend is None else backend.port,
+        route=route.path,
+        scheme=down.scheme,
+        told_scheme=down.seen_scheme,
+        port=down.seen_port,
+        tls=down.tls_version,
+    )
+
+
 def _log(
     down: Downstream,
     live: LiveRoute,
@@ -59,7 +173,7 @@ def _log(
 ) -> None:
     fields, route = request.fields, live.route
     down.gateway.log.record(
-        down.client,
+        down.seen_client,
         request_id.decode("ascii"),
         request.method,
         fields.host_field or b"",

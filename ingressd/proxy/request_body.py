@@ -38,6 +38,11 @@ class RequestBody:
             self.kept.append(framed)
         return framed
 
+    @property
+    def is_large(self) -> bool:
+        """Whether there is more than is kept."""
+        return self._kept_bytes > self._max_kept_bytes
+
     def forget_if_large(self) -> None:
         """To be called after what was taken was sent: lets go of what is too much to keep."""
         if self._kept_bytes > self._max_kept_bytes:
@@ -68,3 +73,27 @@ class RequestBody:
             self.rest = chunks.rest
             framed += encode_end()
         return framed
+
+
+class DroppedBody(RequestBody):
+    """The rest of a body of which nobody gets a byte: read to its end, so that it is known where the next request is.
+
+    In its own place an endpoint gets an empty one.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, body: RequestBody) -> None:
+        self._chunks, self._left = body._chunks, body._left
+        self._max_bytes, self._max_kept_bytes = body._max_bytes, 0
+        self._kept_bytes = 0
+        self.kept = []
+        self.bytes_in, self.rest, self.done = body.bytes_in, body.rest, body.done
+
+    def take(self, data: bytes) -> bytes:
+        super().take(data)
+        self.kept = []
+        return b""
+
+    def forget_if_large(self) -> None:
+        """Nothing is kept."""

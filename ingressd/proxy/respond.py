@@ -1,5 +1,7 @@
 """The only place that chooses an error status and words an answer of our own."""
 
+from http import HTTPStatus
+
 from ingressd.errors import BadRequest, ProxyError, UpstreamError
 from ingressd.http.accept import prefers_html
 
@@ -19,28 +21,14 @@ _STATUS_OF_UPSTREAM_ERROR = {
     "connect_timeout": 504,
     "read_timeout": 504,
     "send_timeout": 504,
+    "tls_handshake_timeout": 504,
 }
 
-_PHRASES = {
-    200: b"OK",
-    301: b"Moved Permanently",
-    302: b"Found",
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus} | {
     308: b"Permanent Redirect",
-    400: b"Bad Request",
-    401: b"Unauthorized",
-    403: b"Forbidden",
-    404: b"Not Found",
-    405: b"Method Not Allowed",
-    408: b"Request Timeout",
     413: b"Content Too Large",
     414: b"URI Too Long",
     421: b"Misdirected Request",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
 }
 
 
@@ -61,30 +49,59 @@ _HTML = b"<!doctype html><title>%(status)d %(phrase)b</title><h1>%(status)d %(ph
 _TEXT = b"%(status)d %(phrase)b\n"
 
 
+_NO_BODY = frozenset((204, 304))
+
+
 def own_response(
-    status: int, *, date: bytes, accept: bytes, head_only: bool, close: bool, keep_alive: bool = False
+    status: int,
+    *,
+    date: bytes,
+    accept: bytes,
+    head_only: bool,
+    close: bool,
+    keep_alive: bool = False,
+    fields: bytes = b"",
+    body: bytes | None = None,
 ) -> bytes:
     """A whole response of ours. ``accept`` is the client's Accept; ``head_only`` is for HEAD (RFC 9110 §9.3.2).
 
-    ``close`` announces the end of the connection, ``keep_alive`` confirms its going on to an HTTP/1.0 client. The body
-    names the status and nothing about us.
+    ``close`` announces the end of the connection, ``keep_alive`` confirms its going on to an HTTP/1.0 client.
+    ``fields`` are whole lines; a Content-Type among them is the body's. ``body`` None: one that names the status, and
+    nothing about us.
     """
     phrase = _PHRASES.get(status, b"Error")
-    html = prefers_html(accept)
-    body = (_HTML if html else _TEXT) % {b"status": status, b"phrase": phrase}
-    kind = b"text/html" if html else b"text/plain"
+    kind = b""
+    if not fields or b"\r\ncontent-type:" not in b"\r\n" + fields.lower():
+        media_type = b"text/html" if body is None and prefers_html(accept) else b"text/plain"
+        kind = b"Content-Type: %b; charset=utf-8\r\n" % media_type
+    if body is None:
+        body = _usual_body(status, accept)
+    length = b"Content-Length: %d\r\n" % len(body)
+    if status in _NO_BODY:
+        body = length = b""  # RFC 9110 §8.6: none with 204; with 304 it would be the length of what was not sent
+        kind = b""
     extra = _ALLOW if status == 405 else b""
     connection = b"Connection: close\r\n" if close else b"Connection: keep-alive\r\n" if keep_alive else b""
-    head = (
-        b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b; charset=utf-8\r\nContent-Length: %d\r\n"
-        b"X-Content-Type-Options: nosniff\r\n%b%b\r\n" % (status, phrase, date, kind, len(body), extra, connection)
+    head = b"HTTP/1.1 %d %b\r\nDate: %b\r\n%b%bX-Content-Type-Options: nosniff\r\n%b%b%b\r\n" % (
+        status,
+        phrase,
+        date,
+        kind,
+        length,
+        extra,
+        fields,
+        connection,
     )
     return head if head_only else head + body
 
 
-def own_body_bytes(status: int, accept: bytes, *, head_only: bool) -> int:
-    """Length of the body that ``own_response`` sends, for the log."""
-    if head_only:
-        return 0
+def _usual_body(status: int, accept: bytes) -> bytes:
     words = {b"status": status, b"phrase": _PHRASES.get(status, b"Error")}
-    return len((_HTML if prefers_html(accept) else _TEXT) % words)
+    return (_HTML if prefers_html(accept) else _TEXT) % words
+
+
+def own_body_bytes(status: int, accept: bytes, *, head_only: bool, body: bytes | None = None) -> int:
+    """Length of the body that ``own_response`` sends, for the log."""
+    if head_only or status in _NO_BODY:
+        return 0
+    return len(_usual_body(status, accept) if body is None else body)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ingressd.proxy.encoding import Encoders
 from ingressd.proxy.external_auth import AuthAsker
+from ingressd.proxy.mirroring import Mirrors
 from ingressd.proxy.password_checks import PasswordChecks
 from ingressd.proxy.subrequest import Fetcher
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Services:
     """To be closed when the worker ends."""
 
-    __slots__ = ("_asker", "_fetcher", "_gateway", "_passwords", "encoders")
+    __slots__ = ("_asker", "_fetcher", "_gateway", "_passwords", "encoders", "mirrors")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -24,6 +25,7 @@ class Services:
         self._asker: AuthAsker | None = None
         self._passwords: PasswordChecks | None = None
         self.encoders = Encoders()
+        self.mirrors = Mirrors(gateway)
 
     @property
     def fetcher(self) -> Fetcher:

@@ -18,6 +18,7 @@ from ingressd.routing.table import RouteTable
 from ingressd.telemetry.metrics import RouteStats
 
 if TYPE_CHECKING:
+    from ingressd.proxy.gate import Gate
     from ingressd.tls.client import UpstreamTls
 
 
@@ -66,16 +67,21 @@ class LiveBackend:
 
 
 class LiveRoute:
-    """A route bound to what it needs at request time. ``backend`` None: answer ``route.status`` ourselves."""
+    """A route bound to what it needs at request time. ``backend`` None: answer ``route.status`` ourselves.
 
-    __slots__ = ("backend", "connect_s", "host", "max_body_bytes", "read_s", "rewrite", "route", "send_s", "stats")
+    ``gate`` None: it asks nothing of a request, as nearly all do.
+    """
 
-    def __init__(self, route: Route, host: str, backend: LiveBackend | None, stats: RouteStats) -> None:
+    __slots__ = ("backend", "connect_s", "gate", "host", "max_body_bytes", "read_s", "route", "send_s", "stats")
+
+    def __init__(
+        self, route: Route, host: str, backend: LiveBackend | None, stats: RouteStats, gate: Gate | None = None
+    ) -> None:
         self.route = route
         self.host = host
         self.backend = backend
         self.stats = stats
-        self.rewrite = None if route.policies is None else route.policies.rewrite
+        self.gate = gate
         self.max_body_bytes = route.max_body_bytes
         self.connect_s = route.timeouts.connect_s
         self.read_s = route.timeouts.read_s

@@ -24,6 +24,7 @@ from ingressd.http.response import (
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.unheard import unacknowledged_bytes
+from ingressd.proxy.upstream_tls import connect_tls
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
@@ -66,6 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
         "deadline",
         "endpoint",
         "fresh",
+        "max_head_bytes",
         "read_s",
         "requests",
         "reusable",
@@ -97,6 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.deadline = NEVER
         self.wake_at = NEVER
         self.read_s = self.send_s = 60.0
+        self.max_head_bytes = gateway.limits.response_header_bytes  # who changes it puts it back
         self.requests = 0
         self.fresh = True  # no byte of a response to the request under way was read
         self.reusable = True
@@ -249,6 +252,8 @@ class UpstreamConnection(asyncio.Protocol):
         """
         if not self._written:
             return True
+        if self.transport.get_extra_info("ssl_object") is not None:
+            return False  # the kernel counts records, and the handshake among them
         return isinstance(exc, BrokenPipeError | None) and unacknowledged_bytes(self.transport) >= self._written
 
     def pause_writing(self) -> None:
@@ -288,9 +293,9 @@ class UpstreamConnection(asyncio.Protocol):
         limits = self._gateway.limits
         while True:
             end = data.find(b"\r\n\r\n") + 4
-            if end < 4 or end - 4 > limits.response_header_bytes:
-                if len(data) > limits.response_header_bytes:
-                    raise UpstreamError("response_header_too_large", f"more than {limits.response_header_bytes} bytes")
+            if end < 4 or end - 4 > self.max_head_bytes:
+                if len(data) > self.max_head_bytes:
+                    raise UpstreamError("response_header_too_large", f"more than {self.max_head_bytes} bytes")
                 check_unfinished(data)
                 self._buffer = data
                 return
@@ -315,6 +320,8 @@ class UpstreamConnection(asyncio.Protocol):
             if left < 0:
                 raise _excess()
             sink.on_response_head(head, framing)
+            if self.sink is not sink:
+                return  # it has asked somebody else
             if data:
                 sink.on_response_body(data)
             if not left:
@@ -331,6 +338,8 @@ class UpstreamConnection(asyncio.Protocol):
         if data and framing == NO_BODY:
             raise _excess()
         sink.on_response_head(head, framing)
+        if self.sink is not sink:
+            return
         if framing == NO_BODY:
             self._end(b"", sink)
             return
@@ -406,9 +415,13 @@ async def open_connection(gateway: Gateway, endpoint: LiveEndpoint, timeout_s: f
     """Connect to ``endpoint``.
 
     Raises:
-        UpstreamError: ``connect_timeout`` or ``connect_failed``, both before anything was sent.
+        UpstreamError: ``connect_timeout`` or ``connect_failed``, with TLS ``tls_handshake_timeout`` and
+            ``tls_handshake_failed`` too, all of them before anything was sent.
     """
     connection = UpstreamConnection(gateway, endpoint)
+    if endpoint.tls is not None:
+        await connect_tls(gateway.loop, connection, endpoint.address, endpoint.port, endpoint.tls, timeout_s)
+        return connection
     try:
         async with asyncio.timeout(timeout_s):
             await gateway.loop.create_connection(lambda: connection, endpoint.address, endpoint.port)

@@ -14,6 +14,8 @@ from ingressd.policy.address_list import AddressSet, read_address
 from ingressd.policy.forwarded import ForwardingRules
 from ingressd.policy.pattern import PatternError, compile_pattern
 from ingressd.policy.policies import GlobalPolicies
+from ingressd.proxy.forward import Forwarding
+from ingressd.proxy.observed import Observed
 from ingressd.proxy.proxy_protocol import Relays
 from ingressd.runtime.host_tls import parameters_of
 from ingressd.telemetry.log_format import Escape, FormatError, LogChoice, LogFormat
@@ -78,6 +80,7 @@ class Everybody:
         gateway.relays = ready.relays
         gateway.keeps_request_id = policies.keeps_request_id
         gateway.log.use(ready.format, ready.choice, is_off=policies.log.is_off)
+        gateway.exchange_type = Forwarding if ready.format is None else Observed
 
 
 def _made_ready(policies: GlobalPolicies) -> _Ready:

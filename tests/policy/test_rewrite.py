@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ingressd.policy.ask import Answer, Plan
 from ingressd.policy.pattern import PatternError
-from ingressd.policy.rewrite import Rewrite, Rewriter, rewrite_path
+from ingressd.policy.rewrite import Rewrite, Rewriter
 from tests.policy.asks import ask
 
 
@@ -15,11 +15,11 @@ from tests.policy.asks import ask
     [
         (r"/api(/|$)(.*)", "/$2", "/api/orders/1", "/orders/1"),
         (r"/api(/|$)(.*)", "/$2", "/api", "/"),
-        (r"/api(/|$)(.*)", "/$2", "/other", "/other"),
+        (r"/api(/|$)(.*)", "/$2", "/other", None),
         ("/api", "/", "/api/x", "/"),
         ("/API", "/new", "/api", "/new"),
         ("/b", "/found", "/a/b/c", "/found"),
-        ("^/b", "/found", "/a/b/c", "/a/b/c"),
+        ("^/b", "/found", "/a/b/c", None),
         (r"/(a)|/(b)", "/<$1><$2>", "/b", "/<><b>"),
         (r"/(a)", "/$1$1/$2/$9", "/a", "/aa//"),
         (r"/(a)", "/$0/$10/$$1/$", "/a", "/$0/a0/$a/$"),
@@ -28,7 +28,6 @@ from tests.policy.asks import ask
         ("/caf%C3%A9/(.*)", "/$1", "/caf%C3%A9/au-lait", "/au-lait"),
         ("/caf\u00e9/(.*)", "/$1", "/caf%C3%A9/au-lait", "/au-lait"),
         ("/(?!api)(.*)", "/web/$1", "/x", "/web/x"),
-        ("/(a)\\1", "/new", "/aa", "/aa"),
     ],
     ids=[
         "capture",
@@ -46,16 +45,15 @@ from tests.policy.asks import ask
         "encoded as in the normal path",
         "declared unencoded",
         "a lookahead",
-        "a pattern that cannot be compiled",
     ],
 )
-def test_rewrite_path(pattern: str, target: str, path: str, expected: str) -> None:
-    assert rewrite_path(Rewrite(pattern, target), path) == expected
+def test_rewrite_path(pattern: str, target: str, path: str, expected: str | None) -> None:
+    assert Rewriter(Rewrite(pattern, target)).path(path) == expected
 
 
 @given(st.from_regex(r"/[a-z/$\\]*", fullmatch=True))
 def test_capturing_everything_changes_nothing(path: str) -> None:
-    assert rewrite_path(Rewrite(r"^(.*)$", "$1"), path) == path
+    assert Rewriter(Rewrite(r"^(.*)$", "$1")).path(path) == path
 
 
 def test_the_plan_gets_path_and_prefix() -> None:

@@ -98,7 +98,7 @@ def test_an_http_1_0_request_without_host_gets_the_address_it_was_sent_to() -> N
         (Rewrite("^/app/(.*)", "$1"), "/app/x", "/x"),
         (Rewrite("^/app", "/v2?from=app"), "/app?q=1", "/v2?from=app&q=1"),
         (Rewrite("^/app", "/\u20ac \r\nX: y"), "/app", "/%E2%82%AC%20%0D%0AX:%20y"),
-        (Rewrite("^/none", "/x"), "/%61pp?q", "/app?q"),
+        (Rewrite("^/app", "/x"), "/%61pp?q", "/x?q"),
     ],
 )
 def test_a_rewritten_request_tells_what_was_asked(rewrite: Rewrite, target: str, onward: str) -> None:
@@ -106,6 +106,14 @@ def test_a_rewritten_request_tells_what_was_asked(rewrite: Rewrite, target: str,
     fields = dict(forwarded(target=target, snapshot=snapshot))
     assert fields[""] == f"GET {onward} HTTP/1.1"
     assert fields["X-Original-URI"] == target.replace("%61", "a")
+
+
+def test_a_request_that_was_not_rewritten_tells_nothing() -> None:
+    policies = RoutePolicies(rewrite=Rewrite("^/none", "/x"))
+    snapshot = one_host([1], route=Route("prefix", "/", "default/app:80", policies=policies))
+    fields = dict(forwarded(target="/app?q", snapshot=snapshot))
+    assert fields[""] == "GET /app?q HTTP/1.1"
+    assert "X-Original-URI" not in fields
 
 
 def test_forwarded_fields_follow_host_on_one_connection() -> None:

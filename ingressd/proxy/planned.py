@@ -1,0 +1,341 @@
+"""An exchange on a route with policies: what was planned for the request, and for its answer, is done here.
+
+Everything that a plain route does not need is in this file, so that it costs plain routes nothing.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ingressd.errors import BadRequest, ProxyError, UpstreamError
+from ingressd.http.response import CHUNKED, ResponseHead
+from ingressd.policy.retries import RetryBudget
+from ingressd.proxy.choosing import chooser
+from ingressd.proxy.exchange import STALE, Happening, State, Verdict
+from ingressd.proxy.observed import Observed
+from ingressd.proxy.onward import planned_head, sets_connection
+from ingressd.proxy.outlet import Outlet
+from ingressd.proxy.pool import LiveEndpoint
+from ingressd.proxy.request_body import DroppedBody, RequestBody
+from ingressd.proxy.respond import status_of
+from ingressd.proxy.timers import NEVER
+
+if TYPE_CHECKING:
+    from ingressd.policy.next_upstream import NextUpstreamRule
+    from ingressd.proxy.held import Gated
+    from ingressd.proxy.serving import LiveBackend
+    from ingressd.proxy.upstream import UpstreamConnection
+
+_TOO_LATE = (State.RESPONDING, State.TUNNELLING, State.ENDED)
+
+
+class PlannedForwarding(Observed):
+    """See the module's text. ``backend`` is the route's own, should the plan name no other."""
+
+    __slots__ = (
+        "_ask",
+        "_began",
+        "_gate",
+        "_is_aside",
+        "_is_ending",
+        "_is_gathering",
+        "_mirror",
+        "_outlet",
+        "_passage",
+        "_trailers",
+    )
+
+    def __init__(self, gated: Gated, backend: LiveBackend) -> None:
+        super().__init__(gated.down, gated.request, gated.route, backend)
+        passage = gated.passage
+        self._ask = gated.ask
+        self._gate = gate = gated.gate
+        self._passage = passage
+        self.request_id = gated.ask.request_id
+        self.started = gated.started
+        self._began = 0.0  # when the first attempt was made
+        self._is_aside = False  # somebody else is asked for an error page
+        self._is_gathering = False  # the body is read before anything is sent
+        self._outlet: Outlet | None = None
+        self._is_ending = False  # the endpoint has said all
+        self._trailers = b""  # of an answer whose last bytes are still to go
+        self._mirror = gate.mirror
+        if passage.backend is not None:
+            backend = self.gateway.backends.cell(passage.backend)
+            if passage.is_canary:
+                self.alternative_name = backend.upstream_name
+        self.backend = chooser(gate, backend, gated.ask, passage)
+        if sets_connection(passage):
+            self._offered = b""
+            self._spare = b"connection: close\r\n" in passage.added.lower()
+
+    # -- the request
+
+    def _onward_head(self) -> bytes:
+        if self._is_aside:
+            return self._head
+        expects = self.request.fields.expects_continue and not self._gate.buffers_request
+        passage = self._passage
+        return planned_head(self.request, self._ask, passage, passage.forwarded, self._gate.replaces, expects=expects)
+
+    def start(self, rest: bytes) -> None:
+        if self._gate.buffers_request and self._body is not None and not self._is_aside:
+            self._is_gathering = True
+            if self._expects:
+                self._expects = False
+                self.down.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._mirror is not None and (self._body is None or not self._mirror.body) and not self._is_aside:
+            self._send_copy(b"")
+        super().start(rest)
+
+    def _attempt(self, now: float) -> None:
+        if self._is_gathering and self._gathers():
+            self.down.await_body(self.bytes_in)
+            return
+        self._is_gathering = False
+        if not self._began:
+            self._began = now = monotonic()  # the request may have been held since it came
+        super()._attempt(now)
+
+    def _gathers(self) -> bool:
+        """Whether more of the body is to be waited for: it is kept whole, and has not grown beyond what is kept."""
+        body = self._body
+        return body is not None and not body.done and not body.is_large
+
+    def on_downstream_data(self, data: bytes) -> None:
+        if not self._is_gathering:
+            super().on_downstream_data(data)
+            return
+        self._take(data)
+        if self.state is State.CONNECTING:
+            self._attempt(monotonic())
+
+    def _take(self, data: bytes) -> bytes:
+        framed = super()._take(data)
+        body = self._body
+        if self._mirror is not None and body is not None and body.done and body.kept is not None:
+            if not body.is_large:
+                self._send_copy(b"".join(body.kept))
+            self._mirror = None
+        return framed
+
+    def _send_copy(self, body: bytes) -> None:
+        rule, self._mirror = self._mirror, None
+        assert rule is not None  # noqa: S101 - whoever calls has looked
+        head = rule.head(self._ask)
+        if head is not None:
+            self.gateway.services.mirrors.send(rule, head, self._ask.method, body)
+
+    def _send(self, connection: UpstreamConnection, now: float) -> None:
+        if self._gate.max_response_header_bytes:
+            connection.max_head_bytes = self._gate.max_response_header_bytes
+        super()._send(connection, now)
+
+    def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection, now: float) -> None:
+        connection.max_head_bytes = self.gateway.limits.response_header_bytes
+        super()._give_back(endpoint, connection, now)
+
+    def _await_next(self, connection: UpstreamConnection, body: RequestBody) -> None:
+        if self._is_aside and not connection.write_paused:
+            self.down.stop_waiting()  # for a body of which nobody gets a byte
+            connection.await_response()
+        else:
+            super()._await_next(connection, body)
+
+    # -- failures
+
+    def decide(self, error: UpstreamError, *, max_attempts: int, budget: RetryBudget) -> Verdict:
+        rule = self._gate.next_upstream
+        if rule is None or self._is_aside:
+            return super().decide(error, max_attempts=max_attempts, budget=budget)
+        if self.state in _TOO_LATE:
+            return Verdict.ABORT
+        if error.reason == "no_endpoints" or not self._rule_allows(rule, error.reason, unheard=error.unheard):
+            return Verdict.REPLY
+        return Verdict.RETRY if error.reason == STALE or budget.spend() else Verdict.REPLY
+
+    def _rule_allows(self, rule: NextUpstreamRule, reason: str, *, unheard: bool) -> bool:
+        return rule.allows(
+            reason,
+            attempts=self.attempts,
+            elapsed_s=monotonic() - self._began,
+            unheard=unheard,
+            idempotent=self.idempotent,
+            replayable=self.replayable,
+        )
+
+    def _blame(self, error: UpstreamError) -> None:
+        super()._blame(error)
+        self._observe_latency()
+
+    def _observe_latency(self) -> None:
+        if self._gate.latency_balanced and self.endpoint is not None:
+            now = monotonic()
+            self.endpoint.latency.observe(now - self.upstream_started, now)
+
+    def _reply(self, error: ProxyError) -> None:
+        status = status_of(error)
+        if isinstance(error, BadRequest) or self._is_aside or not self._gate.shows_page(status):
+            super()._reply(error)
+            return
+        self.gateway.stats.rejected(error.reason)
+        self._go_aside(status)
+
+    def _own_fields(self) -> bytes:
+        return self._gate.answers.own(self._passage, is_tls=self._ask.is_tls)
+
+    # -- answers of somebody else
+
+    def begin_aside(self, status: int) -> None:
+        """Ask for the page of ``status`` instead of what the client asked for. Before ``start``."""
+        pages = self._gate.pages
+        assert pages is not None  # noqa: S101 - shows_page has said so
+        self._is_aside = True
+        forwarded = b"X-Request-ID: %b\r\n%b" % (self.request_id, self._passage.forwarded)
+        detour = pages.detour(self._ask, status, forwarded)
+        self._head = detour.head
+        self.backend = self.gateway.backends.cell(detour.backend)
+        self._offered = b""
+        self._spare = self._expects = self._is_gathering = False
+        self._mirror = None
+        self._tried = ()
+        self.attempts = 0
+        self.replayable = True
+        if self._body is not None:
+            self._body = DroppedBody(self._body)
+
+    def _go_aside(self, status: int) -> None:
+        self._let_go()
+        self.move(Happening.RETRY)
+        self.down.hold_reading(False)
+        self.begin_aside(status)
+        self._attempt(monotonic())
+
+    # -- the response
+
+    def on_response_head(self, head: ResponseHead, framing: int) -> None:
+        endpoint = self.endpoint
+        if endpoint is not None and endpoint.health.has_failed:
+            endpoint.health.succeeded()
+        self._observe_latency()
+        if not self._is_aside and self._goes_elsewhere(head.status):
+            return
+        self.answered = head
+        self.header_s = monotonic() - self.upstream_started
+        self.status = head.status
+        self._out_head = self._edited_head(head, framing)
+
+    def _goes_elsewhere(self, status: int) -> bool:
+        """Whether nobody gets this answer: the next endpoint is asked, or an error page is fetched."""
+        gate, reason = self._gate, f"http_{status}"
+        rule = gate.next_upstream
+        if (
+            rule is not None
+            and status in rule.statuses
+            and self._rule_allows(rule, reason, unheard=False)
+            and self.gateway.retries.spend()
+        ):
+            self._ask_the_next(reason)
+            return True
+        if gate.pages is not None and status in gate.pages.statuses and gate.shows_page(status):
+            self._go_aside(status)
+            return True
+        return False
+
+    def _ask_the_next(self, reason: str) -> None:
+        self.gateway.stats.retried(reason)
+        self._let_go()
+        self.move(Happening.RETRY)
+        if self.endpoint is not None:
+            self._tried = (*self._tried, self.endpoint)
+        self._attempt(monotonic())
+
+    def _edited_head(self, head: ResponseHead, framing: int) -> bytes:
+        ask, rules = self._ask, self._gate.answers
+        lines, encoding = rules.encoding(head, ask, self.request)
+        lines = rules.edited(lines, ask, self._passage, head.status)
+        if encoding is not None:
+            framing = CHUNKED
+        if encoding is not None or rules.bandwidth is not None:
+            loop = self.gateway.loop
+            self._outlet = Outlet(loop, rules.encoders, encoding, rules.bandwidth, self._put, self._on_room)
+        line, connection = self._framing_lines(head, framing)
+        date = b"" if head.fields.has_date else b"Date: %b\r\n" % self.gateway.date
+        return b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n" % (head.status, head.reason, lines, date, line, connection)
+
+    def _switched_lines(self, head: ResponseHead) -> bytes:
+        self.answered = head
+        self.header_s = monotonic() - self.upstream_started
+        return self._gate.answers.edited(head.fields.onward, self._ask, self._passage, head.status)
+
+    # -- the answer's body, where it does not go out as it comes in
+
+    def on_response_body(self, data: bytes) -> None:
+        outlet = self._outlet
+        if outlet is None:
+            super().on_response_body(data)
+            return
+        self.upstream_bytes = max(self.upstream_bytes, 0) + len(data)
+        outlet.feed(data)
+        if outlet.is_full:
+            self._hold_source(True)
+
+    def on_response_read(self) -> None:
+        if self._outlet is not None:
+            self._outlet.pause()
+        super().on_response_read()
+
+    def on_response_end(self, trailers: bytes) -> None:
+        if self._outlet is None or self._outlet.end():
+            super().on_response_end(trailers)
+            return
+        self._trailers = trailers
+        self._is_ending = True
+        self._release()
+
+    def _release(self) -> None:
+        """The endpoint has said all, the client has not got it yet: the connection may serve somebody else."""
+        connection, body = self.up, self._body
+        self.up = None
+        if connection is not None and self.endpoint is not None:
+            if body is not None and (not body.done or connection.has_unsent()):
+                connection.reusable = False
+            self._give_back(self.endpoint, connection, monotonic())
+
+    def _put(self, data: bytes) -> None:
+        super().on_response_body(data)
+
+    def _on_room(self) -> None:
+        if self._is_ending:
+            super().on_response_end(self._trailers)
+        else:
+            self._hold_source(self.down.write_paused)
+
+    def _hold_source(self, hold: bool) -> None:
+        up = self.up
+        if up is None:
+            return
+        up.hold_reading(hold)
+        if up.write_paused:
+            return
+        if hold:
+            up.deadline = NEVER  # the endpoint is not the one who waits
+        else:
+            up.await_response()
+
+    def on_downstream_writable(self, writable: bool) -> None:
+        outlet = self._outlet
+        if outlet is None:
+            super().on_downstream_writable(writable)
+            return
+        outlet.stop(not writable)
+        self._hold_source(not writable or outlet.is_full)
+
+    # -- the end
+
+    def _end(self, now: float) -> None:
+        if self._outlet is not None:
+            self._outlet.close()
+        self._passage.leave(self.gateway.shared_limits)
+        super()._end(now)
