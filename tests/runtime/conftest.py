@@ -12,6 +12,7 @@ from tests.support import sites
 from tests.support.authority import Authority, Pair
 from tests.support.daemon import Daemon
 from tests.support.pods import Pod, Pods
+from tests.support.receiver import Receiver
 
 HOST = "shop.example"
 
@@ -82,3 +83,8 @@ def daemon(shop: Shop) -> Iterator[Daemon]:
     """A daemon of the test's own, to be ill-treated."""
     with Daemon(*shop.flags) as daemon:
         yield daemon
+
+
+@pytest.fixture
+async def receiver() -> Receiver:
+    return Receiver()

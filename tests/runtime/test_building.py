@@ -1,75 +1,14 @@
 """What a worker serves after changes, and what of it lives on. Changes travel as frames, as from control."""
 
-import asyncio
-import ssl
 import time
 
 import pytest
 
-from ingressd.proxy.gateway import Gateway
-from ingressd.proxy.limits import Limits
-from ingressd.proxy.pool import Pool
-from ingressd.proxy.serving import Backends, LiveRoute, ServingState
-from ingressd.routing.delta import difference
 from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Route, Snapshot, VirtualHost
-from ingressd.routing.table import RouteTable
-from ingressd.runtime.building import SnapshotBuilder
-from ingressd.runtime.channel import change_frames, decode_to_worker
-from ingressd.telemetry.access_log import AccessLog
-from ingressd.telemetry.metrics import WorkerStats
 from ingressd.tls.certificate import self_signed
-from ingressd.tls.sni import CertificateSwitch, ServerNames
+from tests.support.receiver import Receiver
 
 MANY = 300  # more than a step of anything
-
-
-class Receiver:
-    """A worker without sockets."""
-
-    def __init__(self) -> None:
-        self.stats = WorkerStats()
-        self.pool = Pool(8)
-        nothing = LiveRoute(Route("prefix", "/", ""), "_", None, self.stats.route("_", "", "", ""))
-        self.gateway = Gateway(
-            asyncio.get_running_loop(),
-            ServingState(0, RouteTable.empty(), nothing),
-            stats=self.stats,
-            log=AccessLog.open("off"),
-            pool=self.pool,
-            backends=Backends(self.pool),
-            limits=Limits(),
-        )
-        self.switch = CertificateSwitch(ServerNames())
-        self.builder = SnapshotBuilder(self.gateway, self.switch)
-        self.generation = 0
-
-    def change(self, old: Snapshot, new: Snapshot, *, full: bool = False, pieces: int | None = None) -> None:
-        """Take a change, or only its first ``pieces``."""
-        self.generation += 1
-        frames = list(change_frames(difference(old, new), new, self.generation, full=full))
-        for frame in frames[:pieces]:
-            self.builder.take(decode_to_worker(frame[4:]))
-
-    def find(self, host: str, path: str = "/") -> LiveRoute:
-        return self.gateway.state.find(host, path)
-
-    def addresses(self, host: str) -> list[str]:
-        backend = self.find(host).backend
-        assert backend is not None
-        return [one.address for one in backend.endpoints]
-
-    def shown(self, name: str) -> ssl.SSLContext | None:
-        return self.switch.names.choose(f"{name}.test")
-
-    async def settle(self) -> None:
-        """What was left behind is let go, a step in each turn."""
-        while len(self.builder._retirement):
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-async def receiver() -> Receiver:
-    return Receiver()
 
 
 def snapshot(*names: str, last: int = 2, paths: tuple[str, ...] = ("/",)) -> Snapshot:

@@ -19,6 +19,7 @@ from ingressd.proxy.limits import Limits
 from ingressd.proxy.listener import Acceptor, Listener
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.proxy.timers import TICK_S
 from ingressd.routing.delta import difference
 from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Route, Snapshot, VirtualHost
@@ -59,14 +60,16 @@ class RecordingLog(AccessLog):
 class LocalGateway:
     """The gateway under test, its ports, and ``show``: serve another snapshot, through the same frames as in life."""
 
-    def __init__(self, gateway: Gateway, switch: CertificateSwitch, log: AccessLog) -> None:
+    def __init__(
+        self, gateway: Gateway, switch: CertificateSwitch, log: AccessLog, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.gateway = gateway
         self.switch = switch
         self.log = log
         self._reports: list[WorkerReport] = []
         self.http_port = 0
         self.https_port = 0
-        self._builder = SnapshotBuilder(gateway, switch)
+        self._builder = SnapshotBuilder(gateway, switch, tls)
         self._snapshot = Snapshot()
         self._generation = 0
 
@@ -112,11 +115,17 @@ class LocalGateway:
 
 @asynccontextmanager
 async def local_gateway(
-    snapshot: Snapshot, *, limits: Limits | None = None, log: AccessLog | None = None
+    snapshot: Snapshot,
+    *,
+    limits: Limits | None = None,
+    log: AccessLog | None = None,
+    shared_limits: SharedLimits | None = None,
 ) -> AsyncIterator[LocalGateway]:
     """Serve ``snapshot`` on free loopback ports; everything is closed at the end."""
-    local = make_gateway(asyncio.get_running_loop(), snapshot, limits=limits, log=log)
     tls = listener_context()
+    local = make_gateway(
+        asyncio.get_running_loop(), snapshot, limits=limits, log=log, tls=tls, shared_limits=shared_limits
+    )
     local.switch.install(tls)
     async with _serving(local, local.gateway, tls):
         yield local
@@ -124,7 +133,13 @@ async def local_gateway(
 
 
 def make_gateway(
-    loop: asyncio.AbstractEventLoop, snapshot: Snapshot, *, limits: Limits | None = None, log: AccessLog | None = None
+    loop: asyncio.AbstractEventLoop,
+    snapshot: Snapshot,
+    *,
+    limits: Limits | None = None,
+    log: AccessLog | None = None,
+    tls: ssl.SSLContext | None = None,
+    shared_limits: SharedLimits | None = None,
 ) -> LocalGateway:
     """A gateway that serves ``snapshot`` and has no listeners."""
     log = log or RecordingLog()
@@ -140,8 +155,9 @@ def make_gateway(
         pool=pool,
         backends=Backends(pool),
         limits=limits,
+        shared_limits=shared_limits,
     )
-    local = LocalGateway(gateway, CertificateSwitch(ServerNames()), log)
+    local = LocalGateway(gateway, CertificateSwitch(ServerNames()), log, tls)
     local.show(snapshot)
     return local
 
