@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Ingress, IngressBackend, IngressPath, IngressRule, Meta
 from ingressd.policy.pattern import PatternError, location_pattern
+from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.annotations import read_annotations
 from ingressd.routing.claims import (
     CanaryClaim,
@@ -27,8 +28,8 @@ from ingressd.routing.declared import DeclaredError, normal_host, normal_path, p
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.place import Place, place_of
 from ingressd.routing.policies import canary
-from ingressd.routing.policies.build import PathPolicies, ingress_policies
-from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.policies.build import ingress_policies
+from ingressd.routing.policies.context import PathPolicies, PolicyContext
 from ingressd.routing.policies.hosts import host_wishes
 from ingressd.routing.policies.secure import with_tls
 from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route
@@ -139,8 +140,15 @@ class _Reader:
         made = self._policies.for_path(host, path, target, self._last_resort.route.backend)
         if not self._has_tls or host == ANY_HOST:
             return made
+        if made is self._policies.usual:
+            return self._context.usual_with_tls or self._made_usual(made)
         policies = with_tls(made.policies, made.tls_redirect, self._context)
         return PathPolicies(policies, made.tls_redirect, made.others)
+
+    def _made_usual(self, made: PathPolicies) -> PathPolicies:
+        policies = with_tls(made.policies, made.tls_redirect, self._context)
+        self._context.usual_with_tls = usual = PathPolicies(policies, made.tls_redirect)
+        return usual
 
     def _fallback_of(self, host: str) -> RouteClaim | None:
         claim = self._fallback
@@ -173,20 +181,18 @@ class _Reader:
         if is_pattern and self._policies.only_own_paths:
             kind, is_pattern = "regex", False
         place = self._place(f"{field}.backend")
-        claim = self._claim(kind, text, path.backend, place) or self._instead(kind, text, place)
-        made = self._for_path(host, declared, claim.target)
+        target = self._target(path.backend)
+        made = self._for_path(host, declared, target)
         policies = made.policies
         if kind == "prefix" and declared.endswith("/") and declared != "/" and self._defaults.replaces_nginx:
             policies = self._policies.with_slash(policies, declared)
-        return RouteClaim(
-            claim.route if policies is None else replace(claim.route, policies=policies),
-            claim.target,
-            place,
-            declared if declared != text else "",
-            is_pattern,
-            made.tls_redirect,
-            made.others,
-        )
+        if target is not None:
+            route = self._route(kind, text, target.key, path.backend.service, policies)
+        else:
+            claim = self._claim(kind, text, path.backend, place) or self._instead(kind, text, place)
+            route, target = replace(claim.route, policies=policies), claim.target
+        written = declared if declared != text else ""
+        return RouteClaim(route, target, place, written, is_pattern, made.tls_redirect, made.others)
 
     def _match(self, path: IngressPath, field: str, *, is_pattern: bool) -> tuple[MatchKind, str] | None:
         """How requests are matched, and against what; None: it cannot be served, which is said."""
@@ -255,17 +261,21 @@ class _Reader:
         if target is None:
             message = "the backend names neither a Service nor a resource; the answer is 503"
             self._findings.append(place.finding("error", "InvalidBackend", message))
-            return RouteClaim(self._route(kind, path, "", "", status=503), None, place)
-        return RouteClaim(self._route(kind, path, target.key, backend.service), target, place)
+            return RouteClaim(self._route(kind, path, "", "", None, 503), None, place)
+        return RouteClaim(self._route(kind, path, target.key, backend.service, None), target, place)
 
     def _instead(self, kind: MatchKind, path: str, place: Place) -> RouteClaim:
         """The path of an unknown kind of backend: this Ingress's default backend, else the controller's, else 404."""
         stand_in = self._fallback or self._last_resort
-        route = self._route(kind, path, stand_in.route.backend, stand_in.route.service, stand_in.route.status)
-        return RouteClaim(route, stand_in.target, place)
+        instead = stand_in.route
+        return RouteClaim(
+            self._route(kind, path, instead.backend, instead.service, None, instead.status), stand_in.target, place
+        )
 
-    def _route(self, kind: MatchKind, path: str, backend: str, service: str, status: int = 404) -> Route:
-        meta = self._ingress.meta
+    def _route(
+        self, kind: MatchKind, path: str, backend: str, service: str, policies: RoutePolicies | None, status: int = 404
+    ) -> Route:
+        meta, asked = self._ingress.meta, self._policies
         return Route(
             kind,
             path,
@@ -274,8 +284,9 @@ class _Reader:
             meta.name,
             service,
             status,
-            timeouts=self._policies.timeouts,
-            max_body_bytes=self._policies.max_body_bytes,
+            asked.timeouts,
+            asked.max_body_bytes,
+            policies,
         )
 
     # ── server names ────────────────────────────────────────────────────────────────────────────────────────────────

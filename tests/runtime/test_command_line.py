@@ -91,7 +91,7 @@ def test_what_does_not_go_together(capsys: pytest.CaptureFixture[str], arguments
         "--log-format=xml",
         "--http-port",
         # Flags of features that come later, abbreviations, and what never was.
-        "--enable-ssl-passthrough",
+        "--enable-ssl-passthrough=2",
         "--configmap=a",
         "--metrics-names=nginx",
         "--work=2",

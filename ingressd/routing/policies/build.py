@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ingressd.model.objects import Meta
 from ingressd.policy.policies import RoutePolicies
-from ingressd.policy.redirects import HttpsRedirect
 from ingressd.policy.rewrite import Rewrite, Rewriter
 from ingressd.policy.timeouts import Timeouts
 from ingressd.policy.trailing_slash import TrailingSlash
@@ -18,18 +16,10 @@ from ingressd.routing.annotations.rows import observing, paths, responses
 from ingressd.routing.annotations.rows import redirects as redirect_rows
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.policies import access, backend, headers, redirects
-from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.policies.context import PathPolicies, PolicyContext
 from ingressd.routing.policies.wishes import Wishes
 
 _NOTHING = RoutePolicies()
-
-
-class PathPolicies(Struct, frozen=True, gc=False):
-    """Of one path. ``tls_redirect`` holds if the host has a certificate; ``others`` are backends named here."""
-
-    policies: RoutePolicies | None
-    tls_redirect: HttpsRedirect | None
-    others: tuple[ServiceTarget, ...] = ()
 
 
 class IngressPolicies:
@@ -51,6 +41,7 @@ class IngressPolicies:
         self._own_scope = wishes.get(extra_rows.REGEX_SCOPE) == "path"
         self._uses_regex = wishes.get(paths.USE_REGEX)
         self.is_plain = self._is_plain()
+        self.usual = PathPolicies(None, self.redirect)  # of paths that ask for nothing
 
     @property
     def denied(self) -> str:
@@ -71,7 +62,7 @@ class IngressPolicies:
         if redirect is not None and redirects.is_exempt(path, self._tls_exempt):
             redirect = None
         if self.is_plain:
-            return PathPolicies(None, redirect)
+            return self.usual if redirect is self.redirect else PathPolicies(None, redirect)
         if self.wishes.denied:
             return PathPolicies(self._closed(), redirect)
         changes, others = self._changes(host, path, target, otherwise)

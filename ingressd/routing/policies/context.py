@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from ingressd.model.cluster import Key
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import ConfigMap
@@ -12,6 +14,15 @@ from ingressd.policy.variables import TemplateError, compile_template
 from ingressd.routing.annotations import AnnotationValues, GlobalValues, Row
 from ingressd.routing.annotations.rows import clients, responses
 from ingressd.routing.defaults import RouteDefaults
+from ingressd.routing.endpoints import ServiceTarget
+
+
+class PathPolicies(Struct, frozen=True, gc=False):
+    """Of one path. ``tls_redirect`` holds if the host has a certificate; ``others`` are backends named here."""
+
+    policies: RoutePolicies | None
+    tls_redirect: HttpsRedirect | None
+    others: tuple[ServiceTarget, ...] = ()
 
 
 class PolicyContext:
@@ -36,6 +47,7 @@ class PolicyContext:
         "response_fields",
         "sources",
         "unset",
+        "usual_with_tls",
     )
 
     def __init__(
@@ -56,6 +68,7 @@ class PolicyContext:
         self.hsts = self._hsts()
         self.unset = AnnotationValues(config, {}, denied=config.denied)
         self.common: RoutePolicies | None = None  # of an Ingress that says nothing
+        self.usual_with_tls: PathPolicies | None = None  # of most paths of most Ingresses
         self.plain: object = None  # what ``build`` made of one that asks for nothing
         self.quiet: dict[HttpsRedirect | None, RoutePolicies] = {}  # of routes that ask for nothing, on hosts with TLS
         self.last_resorts: dict[tuple[bool, HttpsRedirect | None], object] = {}  # what answers there when no route does
