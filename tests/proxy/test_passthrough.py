@@ -381,3 +381,17 @@ def test_choices() -> None:
     assert not choices.is_empty
     assert HelloChoices({"a.example": None}).is_empty
     assert HelloChoices({"*.example": two}).choose("") is None
+
+
+@on_both_loops
+def test_without_an_endpoint_the_connection_is_closed(run: Run) -> None:
+    async def scenario() -> None:
+        async with running_origin() as web, local_gateway(https_host([web.port])) as gateway:
+            gateway.gateway.hellos = HelloChoices({NAME: PassThrough(gateway.gateway, "", 0)})
+            reader, writer = await connect(gateway)
+            with closing(writer), suppress(ConnectionError):
+                writer.write(HELLO)
+                assert await reader.read() == b""
+            assert gateway.rejected()["passthrough_no_endpoint"] == 1
+
+    run(scenario())

@@ -144,3 +144,38 @@ def test_everything_else_is_still_printed(monkeypatch: pytest.MonkeyPatch) -> No
 
     Troubled()
     assert len(printed) == 1
+
+
+OWN = NAMES.with_changes(own={"a.example": None, "*.example": B, "x.y.example": W, "*": A})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("c.example", B),
+        ("C.EXAMPLE.", B),
+        ("a.example", A),  # None: the certificate of the name
+        ("x.y.example", W),
+        ("else.where", A),
+        (None, A),
+    ],
+)
+def test_contexts_of_their_own_come_before_certificates(name: str | None, expected: ssl.SSLContext) -> None:
+    assert OWN.choose(name) is expected
+
+
+def test_unknown_names_get_no_context_of_the_catch_all_host_where_they_are_rejected() -> None:
+    strict = OWN.with_changes(rejects_unknown=True, known={"known.test", "*.wild.test"})
+    for name in ("known.test", "a.wild.test"):
+        assert strict.choose(name) is A
+    assert strict.choose("c.example") is B
+    assert [strict.choose(name) for name in ("else.where", "", None)] == [None] * 3
+    without = strict.with_changes(own={})
+    assert without.choose("known.test") is DEFAULT
+    assert without.choose("else.where") is None
+
+
+def test_the_certificate_of_a_name() -> None:
+    names = NAMES.with_changes(default="ns/b")
+    keys = [names.key(name) for name in ("a.example", "*.example", "c.example", "*", "else.where")]
+    assert keys == ["ns/a", "ns/w", "ns/w", "ns/b", "ns/b"]
