@@ -100,7 +100,7 @@ class Gate:
         self._backend: LiveBackend | None = cells.cell(route.backend) if route.backend else None
         self.pages = pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
         self.page_backend = None if pages is None else cells.cell(pages.backend)
-        bound = [(phase, bind(self, route, gateway)) for phase, bind in _BINDERS.items()]
+        bound = [(phase, bind(self, route, gateway)) for phase, bind in BINDERS.items()]
         self.phases = tuple(phase for phase, step in bound if step is not None)
         self.steps: tuple[Step, ...] = tuple(step for _, step in bound if step is not None)
         self.access = AccessRule.bind(policies, gateway, self.extra)
@@ -318,7 +318,7 @@ def _limits(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
     return step
 
 
-_BINDERS: Final[dict[Phase, _Binder]] = {
+BINDERS: Final[dict[Phase, _Binder]] = {
     Phase.CLIENT_CERTIFICATE: _client_certificate,
     Phase.BLOCKED: _blocked,
     Phase.CERTIFICATE_NAME: _certificate_name,

@@ -44,7 +44,8 @@ class Services:
     def passwords(self) -> PasswordChecks:
         """To be asked for on the event loop."""
         if self._passwords is None:
-            self._passwords = PasswordChecks()
+            limits = self._gateway.shared_limits
+            self._passwords = PasswordChecks(turn=None if limits is None else limits.turn)
         return self._passwords
 
     def close(self) -> None:

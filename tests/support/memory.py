@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ingressd.proxy.downstream import Downstream
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.pool import LiveEndpoint
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.proxy.upstream import UpstreamConnection
 from ingressd.routing.snapshot import Snapshot
 from tests.support.gateway import check_counts, make_gateway, one_host
@@ -98,9 +99,10 @@ class MemoryTransport(asyncio.Transport):
 class MemoryOrigin:
     """One endpoint connection; h11 reads what it is sent and says when a request is complete."""
 
-    def __init__(self, path: "MemoryPath") -> None:
+    def __init__(self, path: "MemoryPath", endpoint: LiveEndpoint) -> None:
         self.path = path
-        self.connection = UpstreamConnection(path.gateway, path.endpoint)
+        self.endpoint = endpoint
+        self.connection = UpstreamConnection(path.gateway, endpoint)
         self.transport = MemoryTransport(self.connection)
         self.connection.connection_made(self.transport)
         self._read = 0
@@ -145,42 +147,55 @@ class MemoryOrigin:
 class MemoryPath:
     """One client connection and origins that h11 reads; see the module's text."""
 
-    def __init__(self, snapshot: Snapshot | None = None, *, limits: Limits | None = None) -> None:
-        loop = cast("asyncio.AbstractEventLoop", AtOnce())
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        limits: Limits | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+        scheme: bytes = b"http",
+        shared_limits: SharedLimits | None = None,
+    ) -> None:
+        loop = loop or cast("asyncio.AbstractEventLoop", AtOnce())
         # Nothing can be connected to here, so a POST takes a kept connection too.
         limits = replace(limits or Limits(), reuse_for_all=True)
-        self.local = make_gateway(loop, snapshot or one_host([1]), limits=limits)
+        self.local = make_gateway(loop, snapshot or one_host([1]), limits=limits, shared_limits=shared_limits)
         self.gateway = self.local.gateway
         self.gateway.date = b"Sat, 21 Nov 2026 00:00:00 GMT"
         self.answer = ANSWER
         self.endpoint = self._endpoint()
         self.origins: list[MemoryOrigin] = []
-        self.down = Downstream(self.gateway, b"http", b"80")
+        self.down = Downstream(self.gateway, scheme, b"443" if scheme == b"https" else b"80")
         self.transport = MemoryTransport(self.down)
         self.down.connection_made(self.transport)
-        self._seed()
+        if self.endpoint is not None:
+            self.seed(self.endpoint)
 
-    def _endpoint(self) -> LiveEndpoint:
-        route = self.gateway.state.find("a.example", "/")
-        assert route.backend is not None
-        return route.backend.endpoints[0]
+    def _endpoint(self) -> LiveEndpoint | None:
+        backend = self.gateway.state.find("a.example", "/").backend
+        return backend.endpoints[0] if backend is not None and backend.endpoints else None
 
-    def _seed(self) -> None:
+    def seed(self, endpoint: LiveEndpoint) -> MemoryOrigin:
         """An idle connection to the endpoint, so that no exchange has to connect."""
-        origin = MemoryOrigin(self)
+        origin = MemoryOrigin(self, endpoint)
         self.origins.append(origin)
-        self.gateway.pool.lease(self.endpoint)
-        self.gateway.pool.release(self.endpoint, origin.connection, reusable=True)
+        self.gateway.pool.lease(endpoint)
+        self.gateway.pool.release(endpoint, origin.connection, reusable=True)
         origin.connection.rest(monotonic())
+        return origin
 
     def send(self, data: bytes) -> None:
         """What the client sends, unless it was told that nobody listens."""
         if not self.transport.is_closing():
             self.down.data_received(data)
+        self.pump()
+
+    def pump(self) -> None:
+        """Let origins answer what they have got."""
         while any(origin.pump() for origin in self.origins):
             pass
-        if not self.gateway.pool.idle and not self.gateway.pool.active:
-            self._seed()
+        if self.endpoint is not None and not self.gateway.pool.idle and not self.gateway.pool.active:
+            self.seed(self.endpoint)
 
     @property
     def received(self) -> bytes:
