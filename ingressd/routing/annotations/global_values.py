@@ -25,10 +25,10 @@ class GlobalValues:
     """Values by row: the ConfigMap's, else the built-in default. Immutable.
 
     ``findings`` are about the ConfigMap. ``denied`` is why every path answers 503 ("" as a rule). ``risk`` is the rank
-    of the highest risk that annotations may have. ``has_snippets``: in ingress-nginx they would be in force.
+    of the highest risk that annotations may have.
     """
 
-    __slots__ = ("_problems", "_values", "denied", "findings", "has_snippets", "risk")
+    __slots__ = ("_problems", "_values", "denied", "findings", "risk")
 
     def __init__(
         self, values: Mapping[Row[object], object], problems: Mapping[Row[object], str], findings: tuple[Finding, ...]
@@ -40,7 +40,6 @@ class GlobalValues:
         # ingress-nginx reads a level it does not know as Low; a bad one is closed here too.
         level = self.get(access.ANNOTATIONS_RISK_LEVEL)
         self.risk = RISKS.index(level) if level in RISKS else 0
-        self.has_snippets = self.get(access.ALLOW_SNIPPET_ANNOTATIONS) and self.risk == len(RISKS) - 1
 
     def get(self, row: Row[T]) -> T:
         value: T = self._values.get(row, row.default)

@@ -29,6 +29,8 @@ _OUTCOMES: dict[Outcome, str] = {
     "deny": "its paths answer 503",
 }
 _SNIPPETS = frozenset({nginx_only.CONFIGURATION_SNIPPET, nginx_only.SERVER_SNIPPET, nginx_only.AUTH_SNIPPET})
+_NEVER_EXECUTED = _SNIPPETS | {nginx_only.STREAM_SNIPPET, nginx_only.MODSECURITY_SNIPPET}
+"""No risk level is about what has no effect: an Ingress is not lost for a header that its snippet would have set."""
 
 
 class AnnotationValues:
@@ -141,7 +143,7 @@ class _Reader:
         return {row: (name, text) for row, (_, name, text) in chosen.items()}
 
     def _read(self, row: Row[object], name: str, text: str) -> None:
-        if row.risk != "Low" and RISKS.index(row.risk) > self._config.risk:
+        if row.risk != "Low" and row not in _NEVER_EXECUTED and RISKS.index(row.risk) > self._config.risk:
             self._frozen = True
             level = self._config.get(access.ANNOTATIONS_RISK_LEVEL)
             self._say(
@@ -185,8 +187,9 @@ class _Reader:
             self._say(name, "warning", "AnnotationNotYet", "this annotation is known and not implemented yet")
 
     def _say_snippet(self, row: Row[object], name: str, text: str) -> None:
-        """A snippet that ingress-nginx would have obeyed may have closed what is then open: that is denied.
+        """Where a snippet was to keep somebody out, the paths are denied until typed annotations do the same.
 
+        That is so whether ingress-nginx would have obeyed it or not: who wrote it did not mean the paths to be open.
         The finding names annotations without values: a header in a snippet may hold a password.
         """
         report = read_snippet(text, is_auth=row is nginx_only.AUTH_SNIPPET)
@@ -196,7 +199,7 @@ class _Reader:
         if report.others:
             message += f" Needs another way: {', '.join(report.others[:MAX_UNKNOWN])}."
         self._say(name, "error", "SnippetLost", message)
-        if self._config.has_snippets and report.protects:
+        if report.protects:
             self._protecting.append((name, report))
 
     def _is_replaced(self, report: SnippetReport) -> bool:

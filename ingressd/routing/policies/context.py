@@ -64,6 +64,8 @@ class PolicyContext:
         self.findings: list[Finding] = list(config.findings)
         self.sources: dict[Key, ConfigMap | None] = {}
         self.request_fields = self._templates(self._fields(clients.PROXY_SET_HEADERS))
+        if config.get(clients.PROXY_ADD_ORIGINAL_URI_HEADER):
+            self.request_fields = (("X-Original-URI", "$request_uri"), *self.request_fields)
         self.response_fields = self._fields(responses.ADD_HEADERS)
         self.hsts = self._hsts()
         self.unset = AnnotationValues(config, {}, denied=config.denied)

@@ -5,6 +5,7 @@ from ingressd.policy.cookies import CookieRewrite
 from ingressd.policy.location_fields import LocationRewrite, LocationRule, problem_of
 from ingressd.policy.request_fields import RequestEditor, RequestEdits
 from ingressd.policy.response_fields import Fields, ResponseEditor, ResponseEdits
+from ingressd.routing.annotations import Row
 from ingressd.routing.annotations.rows import backend, clients, extras, redirects, responses
 from ingressd.routing.policies.context import header_fields
 from ingressd.routing.policies.wishes import Wishes
@@ -59,7 +60,7 @@ def _custom(wishes: Wishes) -> Fields:
 
 
 def cookie_rewrite(wishes: Wishes) -> CookieRewrite | None:
-    domain, path = wishes.get(backend.PROXY_COOKIE_DOMAIN), wishes.get(backend.PROXY_COOKIE_PATH)
+    domain, path = _pair(wishes, backend.PROXY_COOKIE_DOMAIN), _pair(wishes, backend.PROXY_COOKIE_PATH)
     if domain is None and path is None:
         return None
     return CookieRewrite(
@@ -68,6 +69,15 @@ def cookie_rewrite(wishes: Wishes) -> CookieRewrite | None:
         path=path[0] if path else None,
         new_path=path[1] if path else "",
     )
+
+
+def _pair(wishes: Wishes, row: Row[tuple[str, str] | None]) -> tuple[str, str] | None:
+    pair = wishes.get(row)
+    if pair is not None and pair[0].startswith("~"):
+        message = f"{pair[0]!r}: expressions (~) are not supported; the attribute is passed on unchanged"
+        wishes.say(row, "error", "BadAnnotation", message)
+        return None
+    return pair
 
 
 def location_rewrite(wishes: Wishes) -> LocationRewrite | None:

@@ -16,7 +16,7 @@ def test_without_a_config_map_everything_is_built_in() -> None:
     assert BUILT_IN.get(clients.USE_FORWARDED_HEADERS) is False
     assert BUILT_IN.get(redirects.HTTP_REDIRECT_CODE) == 308
     assert BUILT_IN.get(clients.PROXY_REAL_IP_CIDR) == ("0.0.0.0/0",)
-    assert (BUILT_IN.denied, BUILT_IN.findings, BUILT_IN.has_snippets) == ("", (), False)
+    assert (BUILT_IN.denied, BUILT_IN.findings) == ("", ())
 
 
 def test_values_are_typed() -> None:
@@ -71,15 +71,6 @@ def test_a_guard_that_was_never_good_denies_until_it_is() -> None:
 @pytest.mark.parametrize(("level", "rank"), [("Low", 0), ("medium", 1), ("High", 2), ("CRITICAL", 3), ("whatever", 0)])
 def test_risk_levels(level: str, rank: int) -> None:
     assert read({"annotations-risk-level": level}).risk == rank
-
-
-@pytest.mark.parametrize(
-    ("level", "allowed", "in_force"),
-    [("Critical", "true", True), ("High", "true", False), ("Critical", "false", False)],
-)
-def test_snippets_need_both_keys(level: str, allowed: str, in_force: bool) -> None:
-    config = read({"annotations-risk-level": level, "allow-snippet-annotations": allowed})
-    assert config.has_snippets is in_force
 
 
 # ── references ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -130,7 +130,8 @@ def test_a_finding_names_the_object() -> None:
     ("level", "name", "is_frozen"),
     [
         ("Critical", "configuration-snippet", False),
-        ("High", "configuration-snippet", True),
+        ("Low", "configuration-snippet", False),
+        ("High", "modsecurity-snippet", False),
         ("High", "server-alias", False),
         ("Medium", "server-alias", True),
         ("medium", "rewrite-target", False),
@@ -232,9 +233,9 @@ def test_a_snippet_that_kept_somebody_out_denies_until_it_is_replaced(beside: di
     assert bool(read({**snippet, **beside}, SNIPPETS).denied) is is_denied
 
 
-def test_a_snippet_that_was_never_in_force_denies_nothing() -> None:
+def test_a_snippet_denies_whether_snippets_were_in_force_or_not() -> None:
     snippet = {"server-snippet": "deny all;"}
-    assert not read(snippet, config(annotations_risk_level="Critical")).denied
+    assert read(snippet).denied
     assert read(snippet, SNIPPETS).denied
 
 

@@ -9,7 +9,7 @@ ALLOWLIST_SOURCE_RANGE = Row(
     "",
     "T1",
     "Only these clients; others get 403.",
-    support="not yet",
+    support="same",
     config_key="whitelist-source-range",
     aliases=("whitelist-source-range",),
     on_bad="deny",
@@ -22,7 +22,7 @@ DENYLIST_SOURCE_RANGE = Row(
     "",
     "T2",
     "These clients get 403, whatever the allow list says.",
-    support="not yet",
+    support="same",
     config_key="denylist-source-range",
     on_bad="deny",
     risk="Medium",
@@ -34,7 +34,8 @@ AUTH_TYPE = Row(
     "",
     "T1",
     "Clients must log in; auth-secret holds the users.",
-    support="not yet",
+    support="differs",
+    difference="Digest is not done: its paths answer 503.",
     on_bad="freeze",
     example="basic",
 )
@@ -44,7 +45,7 @@ AUTH_SECRET = Row(
     "",
     "T1",
     "Secret with the users. Without it, or without its content, the answer is 503.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     risk="Medium",
 )
@@ -54,7 +55,7 @@ AUTH_SECRET_TYPE = Row(
     "auth-file",
     "T1",
     "auth-file: key `auth` holds htpasswd lines; auth-map: each key is a user.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 AUTH_REALM = Row(
@@ -63,7 +64,7 @@ AUTH_REALM = Row(
     "",
     "T1",
     "Realm that the client shows.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="Medium",
 )
@@ -73,7 +74,7 @@ SATISFY = Row(
     "all",
     "T2",
     "Whether all of addresses, basic and external auth must pass, or one.",
-    support="not yet",
+    support="same",
 )
 NO_AUTH_LOCATIONS = Row(
     "no-auth-locations",
@@ -81,7 +82,7 @@ NO_AUTH_LOCATIONS = Row(
     "/.well-known/acme-challenge",
     "T1",
     "Paths that begin so need no login.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="no-auth-locations",
     example="/.well-known/acme-challenge,/health",
@@ -92,7 +93,7 @@ BLOCK_CIDRS = Row(
     "",
     "T3",
     "These clients get 403 everywhere.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="block-cidrs",
     guards=True,
@@ -103,7 +104,7 @@ BLOCK_USER_AGENTS = Row(
     "",
     "T3",
     "Requests of these user agents get 403.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="block-user-agents",
     guards=True,
@@ -114,7 +115,7 @@ BLOCK_REFERERS = Row(
     "",
     "T3",
     "Requests from these pages get 403.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="block-referers",
     guards=True,
@@ -126,7 +127,7 @@ ALLOW_CROSS_NAMESPACE_RESOURCES = Row(
     "false",
     "T2",
     "Annotations may name Secrets and ConfigMaps elsewhere.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="allow-cross-namespace-resources",
 )
@@ -136,7 +137,7 @@ ANNOTATIONS_RISK_LEVEL = Row(
     "High",
     "T2",
     "An Ingress with an annotation above this level is not updated.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="annotations-risk-level",
 )
@@ -146,11 +147,12 @@ ALLOW_SNIPPET_ANNOTATIONS = Row(
     "false",
     "T2",
     "Whether snippets count. None is ever executed here.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="allow-snippet-annotations",
-    difference="With `true` and risk level Critical, paths whose snippet protected something answer 503 until the "
-    "typed annotations that do the same are set.",
+    difference="No snippet is executed, and none makes its Ingress invalid. Paths whose snippet protects "
+    "something answer "
+    "503 until the typed annotations that do the same are set, whatever this key says.",
 )
 ANNOTATION_VALUE_WORD_BLOCKLIST = Row(
     "annotation-value-word-blocklist",

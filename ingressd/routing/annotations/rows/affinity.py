@@ -9,7 +9,9 @@ AFFINITY = Row(
     "",
     "T1",
     "Clients stay with an endpoint, by a cookie.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them.",
     scope="upstream",
 )
 AFFINITY_MODE = Row(
@@ -18,7 +20,8 @@ AFFINITY_MODE = Row(
     "balanced",
     "T2",
     "Whether clients may move when pods come and go.",
-    support="not yet",
+    support="differs",
+    difference="Keys of balanced cookies that ingress-nginx gave out may lead to another endpoint, once.",
     scope="upstream",
     risk="Medium",
 )
@@ -28,7 +31,7 @@ AFFINITY_CANARY_BEHAVIOR = Row(
     "sticky",
     "T3",
     "Whether clients stay on the canary too.",
-    support="not yet",
+    support="same",
     scope="upstream",
 )
 SESSION_COOKIE_NAME = Row(
@@ -37,7 +40,7 @@ SESSION_COOKIE_NAME = Row(
     "INGRESSCOOKIE",
     "T1",
     "Name of the cookie.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="route",
 )
@@ -47,7 +50,7 @@ SESSION_COOKIE_PATH = Row(
     "",
     "T2",
     "Its Path; else the path of the Ingress.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="/",
 )
@@ -57,7 +60,7 @@ SESSION_COOKIE_EXPIRES = Row(
     "",
     "T2",
     "Its Expires, seconds from now.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 SESSION_COOKIE_MAX_AGE = Row(
@@ -66,7 +69,7 @@ SESSION_COOKIE_MAX_AGE = Row(
     "",
     "T2",
     "Its Max-Age, seconds.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 SESSION_COOKIE_DOMAIN = Row(
@@ -75,7 +78,7 @@ SESSION_COOKIE_DOMAIN = Row(
     "",
     "T3",
     "Its Domain.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="example.com",
 )
@@ -85,7 +88,7 @@ SESSION_COOKIE_SAMESITE = Row(
     "",
     "T2",
     "Its SameSite.",
-    support="not yet",
+    support="same",
 )
 SESSION_COOKIE_CONDITIONAL_SAMESITE_NONE = Row(
     "session-cookie-conditional-samesite-none",
@@ -93,7 +96,7 @@ SESSION_COOKIE_CONDITIONAL_SAMESITE_NONE = Row(
     "false",
     "T3",
     "No SameSite=None for browsers that misread it.",
-    support="not yet",
+    support="same",
 )
 SESSION_COOKIE_SECURE = Row(
     "session-cookie-secure",
@@ -101,7 +104,7 @@ SESSION_COOKIE_SECURE = Row(
     "false",
     "T3",
     "Secure even over plain HTTP; over HTTPS it is always set.",
-    support="not yet",
+    support="same",
 )
 SESSION_COOKIE_CHANGE_ON_FAILURE = Row(
     "session-cookie-change-on-failure",
@@ -109,7 +112,7 @@ SESSION_COOKIE_CHANGE_ON_FAILURE = Row(
     "false",
     "T2",
     "After a failed attempt the client gets a new cookie.",
-    support="not yet",
+    support="same",
 )
 
 CANARY = Row(
@@ -118,7 +121,9 @@ CANARY = Row(
     "false",
     "T2",
     "This Ingress is the canary of another's paths.",
-    support="not yet",
+    support="differs",
+    difference="A Service that is the primary of another path may be a canary too; load-balance and "
+    "upstream-hash-by of the canary's Ingress do nothing.",
 )
 CANARY_BY_HEADER = Row(
     "canary-by-header",
@@ -126,7 +131,7 @@ CANARY_BY_HEADER = Row(
     "",
     "T2",
     "Header whose `always` and `never` decide.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="X-Canary",
 )
@@ -136,7 +141,7 @@ CANARY_BY_HEADER_VALUE = Row(
     "",
     "T2",
     "Value of that header that means the canary.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="tester",
 )
@@ -146,7 +151,8 @@ CANARY_BY_HEADER_PATTERN = Row(
     "",
     "T3",
     "Expression for values that mean the canary.",
-    support="not yet",
+    support="differs",
+    difference="Patterns run in linear time; one that cannot counts as invalid.",
     risk="Medium",
 )
 CANARY_BY_COOKIE = Row(
@@ -155,7 +161,7 @@ CANARY_BY_COOKIE = Row(
     "",
     "T2",
     "Cookie whose `always` and `never` decide.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="canary",
 )
@@ -165,7 +171,7 @@ CANARY_WEIGHT = Row(
     "0",
     "T2",
     "Share of the requests that go to the canary.",
-    support="not yet",
+    support="same",
 )
 CANARY_WEIGHT_TOTAL = Row(
     "canary-weight-total",
@@ -173,6 +179,6 @@ CANARY_WEIGHT_TOTAL = Row(
     "100",
     "T3",
     "What the weight is a share of, when above 100.",
-    support="not yet",
+    support="same",
     example="1000",
 )

@@ -23,7 +23,8 @@ BACKEND_PROTOCOL = Row(
     "HTTP",
     "T1",
     "What the pods speak. HTTPS verifies nothing and sends no server name unless proxy-ssl-* ask for it.",
-    support="not yet",
+    support="differs",
+    difference="GRPC and GRPCS answer 503 until HTTP/2 is spoken, FCGI always.",
 )
 PROXY_CONNECT_TIMEOUT = Row(
     "proxy-connect-timeout",
@@ -31,7 +32,7 @@ PROXY_CONNECT_TIMEOUT = Row(
     "5",
     "T1",
     "Time to connect to an endpoint; then the next one, at last 504.",
-    support="not yet",
+    support="same",
     config_key="proxy-connect-timeout",
     example="10",
 )
@@ -41,7 +42,7 @@ PROXY_READ_TIMEOUT = Row(
     "60",
     "T1",
     "Longest gap between two reads from the upstream; then 504.",
-    support="not yet",
+    support="same",
     config_key="proxy-read-timeout",
     example="3600",
 )
@@ -51,7 +52,7 @@ PROXY_SEND_TIMEOUT = Row(
     "60",
     "T1",
     "Longest gap between two writes to the upstream; then 504.",
-    support="not yet",
+    support="same",
     config_key="proxy-send-timeout",
     example="3600",
 )
@@ -61,7 +62,7 @@ PROXY_BODY_SIZE = Row(
     "1m",
     "T1",
     "Largest request body, 0 for any; a larger one answers 413.",
-    support="not yet",
+    support="same",
     config_key="proxy-body-size",
     risk="Medium",
 )
@@ -71,7 +72,9 @@ PROXY_REQUEST_BUFFERING = Row(
     "on",
     "T2",
     "The request body is read before the upstream is asked.",
-    support="not yet",
+    support="differs",
+    difference="Bodies are streamed unless `on` is asked for; then they are read whole, up to what is kept for "
+    "another attempt.",
     config_key="proxy-request-buffering",
     example="off",
 )
@@ -91,7 +94,8 @@ PROXY_BUFFER_SIZE = Row(
     "4k",
     "T1",
     "Largest head of an upstream's answer; a larger one answers 502.",
-    support="not yet",
+    support="differs",
+    difference="Never less than 32 KiB.",
     config_key="proxy-buffer-size",
     example="16k",
 )
@@ -152,7 +156,7 @@ CONNECTION_PROXY_HEADER = Row(
     "",
     "T3",
     "Fixed Connection header for the upstream.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 UPSTREAM_VHOST = Row(
@@ -161,7 +165,7 @@ UPSTREAM_VHOST = Row(
     "",
     "T2",
     "Host header for the upstream instead of the client's.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     example="backend.internal",
 )
@@ -171,7 +175,9 @@ SERVICE_UPSTREAM = Row(
     "false",
     "T2",
     "The Service's cluster address is the one endpoint.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them.",
     scope="upstream",
     config_key="service-upstream",
 )
@@ -183,7 +189,10 @@ LOAD_BALANCE = Row(
     "round_robin",
     "T2",
     "How an endpoint is chosen.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them. Names other than ewma mean round_robin; stickiness is said by "
+    "affinity.",
     scope="upstream",
     config_key="load-balance",
     on_bad="freeze",
@@ -194,7 +203,9 @@ UPSTREAM_HASH_BY = Row(
     "",
     "T2",
     "Endpoint by consistent hashing of this; wins over load-balance.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them. Another hash is used: a key may meet another endpoint than there.",
     scope="upstream",
     config_key="upstream-hash-by",
     on_bad="freeze",
@@ -207,7 +218,9 @@ UPSTREAM_HASH_BY_SUBSET = Row(
     "false",
     "T3",
     "The hash chooses a group of endpoints, chance one of it.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them.",
     scope="upstream",
     config_key="upstream-hash-by-subset",
     on_bad="freeze",
@@ -218,7 +231,9 @@ UPSTREAM_HASH_BY_SUBSET_SIZE = Row(
     "3",
     "T3",
     "Endpoints in a group.",
-    support="not yet",
+    support="differs",
+    difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
+    "decides for all of them.",
     scope="upstream",
     config_key="upstream-hash-by-subset-size",
     on_bad="freeze",
@@ -230,7 +245,7 @@ PROXY_NEXT_UPSTREAM = Row(
     "error timeout",
     "T2",
     "When another endpoint is tried.",
-    support="not yet",
+    support="same",
     config_key="proxy-next-upstream",
     risk="Medium",
 )
@@ -240,7 +255,8 @@ PROXY_NEXT_UPSTREAM_TRIES = Row(
     "3",
     "T2",
     "Attempts in all, 0 for as many as it takes.",
-    support="not yet",
+    support="differs",
+    difference="0 stands for 10.",
     config_key="proxy-next-upstream-tries",
     example="2",
 )
@@ -250,7 +266,7 @@ PROXY_NEXT_UPSTREAM_TIMEOUT = Row(
     "0",
     "T3",
     "Time for all attempts, 0 for no limit.",
-    support="not yet",
+    support="same",
     config_key="proxy-next-upstream-timeout",
     example="10",
 )
@@ -260,7 +276,7 @@ RETRY_NON_IDEMPOTENT = Row(
     "false",
     "T3",
     "POST, LOCK and PATCH are tried again like others.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="retry-non-idempotent",
 )
@@ -270,7 +286,8 @@ PROXY_COOKIE_DOMAIN = Row(
     "off",
     "T3",
     "Replaces Domain in the upstream's cookies.",
-    support="not yet",
+    support="differs",
+    difference="Expressions (`~`) are not supported: the attribute is then passed on unchanged.",
     config_key="proxy-cookie-domain",
     risk="Medium",
 )
@@ -280,7 +297,8 @@ PROXY_COOKIE_PATH = Row(
     "off",
     "T3",
     "Replaces Path in the upstream's cookies.",
-    support="not yet",
+    support="differs",
+    difference="Expressions (`~`) are not supported: the attribute is then passed on unchanged.",
     config_key="proxy-cookie-path",
     risk="Medium",
     example="/app/ /",
@@ -291,7 +309,8 @@ UPSTREAM_KEEPALIVE_CONNECTIONS = Row(
     "320",
     "T3",
     "Idle connections to endpoints kept by each worker.",
-    support="not yet",
+    support="differs",
+    difference="For each endpoint and worker.",
     scope="global",
     config_key="upstream-keepalive-connections",
     example="512",
@@ -302,7 +321,7 @@ UPSTREAM_KEEPALIVE_TIMEOUT = Row(
     "60",
     "T3",
     "How long an idle one is kept.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="upstream-keepalive-timeout",
 )
@@ -312,7 +331,7 @@ UPSTREAM_KEEPALIVE_REQUESTS = Row(
     "10000",
     "T3",
     "Requests over one connection.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="upstream-keepalive-requests",
     example="1000",

@@ -52,14 +52,20 @@ def _key(
 # ── whom we believe ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 USE_FORWARDED_HEADERS = _key(
-    "use-forwarded-headers", BOOL, "false", "X-Forwarded-* of trusted peers count.", support="not yet", tier="T1"
+    "use-forwarded-headers",
+    BOOL,
+    "false",
+    "X-Forwarded-* of trusted peers count.",
+    support="differs",
+    difference="Only peers in proxy-real-ip-cidr are believed, also about scheme, host and port.",
+    tier="T1",
 )
 COMPUTE_FULL_FORWARDED_FOR = _key(
     "compute-full-forwarded-for",
     BOOL,
     "false",
     "X-Forwarded-For is added to, not replaced.",
-    support="not yet",
+    support="same",
     tier="T2",
 )
 FORWARDED_FOR_HEADER = _key(
@@ -67,12 +73,12 @@ FORWARDED_FOR_HEADER = _key(
     TEXT,
     "X-Forwarded-For",
     "Header with the client's address.",
-    support="not yet",
+    support="same",
     tier="T2",
     example="CF-Connecting-IP",
 )
 FORWARDED_HOST_HEADER = _key(
-    "forwarded-host-header", TEXT, "X-Forwarded-Host", "Header with the client's host.", support="not yet"
+    "forwarded-host-header", TEXT, "X-Forwarded-Host", "Header with the client's host.", support="same"
 )
 FORWARDED_FOR_PROXY_PROTOCOL_HEADER = _key(
     "forwarded-for-proxy-protocol-header",
@@ -86,34 +92,34 @@ ENABLE_REAL_IP = _key(
     BOOL,
     "false",
     "The client's address comes from X-Forwarded-For of trusted peers.",
-    support="not yet",
+    support="same",
     tier="T2",
 )
 PROXY_REAL_IP_CIDR = _key(
-    "proxy-real-ip-cidr", NETWORKS, "0.0.0.0/0", "Trusted peers.", support="not yet", tier="T1", guards=True
+    "proxy-real-ip-cidr", NETWORKS, "0.0.0.0/0", "Trusted peers.", support="same", tier="T1", guards=True
 )
 USE_PROXY_PROTOCOL = _key(
     "use-proxy-protocol",
     BOOL,
     "false",
     "Connections begin with the PROXY protocol.",
-    support="not yet",
+    support="same",
     tier="T2",
 )
 PROXY_PROTOCOL_HEADER_TIMEOUT = _key(
-    "proxy-protocol-header-timeout", GO_DURATION, "5s", "Time for its header.", support="not yet"
+    "proxy-protocol-header-timeout", GO_DURATION, "5s", "Time for its header.", support="same"
 )
 PROXY_SET_HEADERS = _key(
     "proxy-set-headers",
     QUALIFIED,
     "",
     "ConfigMap of headers added to every upstream request.",
-    support="not yet",
+    support="same",
     tier="T2",
     example="ingress/request-headers",
 )
 PROXY_ADD_ORIGINAL_URI_HEADER = _key(
-    "proxy-add-original-uri-header", BOOL, "false", "The upstream gets X-Original-URI.", support="not yet"
+    "proxy-add-original-uri-header", BOOL, "false", "The upstream gets X-Original-URI.", support="same"
 )
 ENABLE_UNDERSCORES_IN_HEADERS = _key(
     "enable-underscores-in-headers", BOOL, "false", "Header names with `_` are passed on.", support="not yet", tier="T2"
@@ -130,10 +136,10 @@ IGNORE_INVALID_HEADERS = _key(
 # ── the connection ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 CLIENT_HEADER_TIMEOUT = _key(
-    "client-header-timeout", SECONDS, "60", "Time for a request's head.", support="not yet", example="10"
+    "client-header-timeout", SECONDS, "60", "Time for a request's head.", support="same", example="10"
 )
 CLIENT_BODY_TIMEOUT = _key(
-    "client-body-timeout", SECONDS, "60", "Longest gap in a request's body.", support="not yet", example="10"
+    "client-body-timeout", SECONDS, "60", "Longest gap in a request's body.", support="same", example="10"
 )
 CLIENT_HEADER_BUFFER_SIZE = _key(
     "client-header-buffer-size",
@@ -145,11 +151,16 @@ CLIENT_HEADER_BUFFER_SIZE = _key(
     example="4k",
 )
 LARGE_CLIENT_HEADER_BUFFERS = _key(
-    "large-client-header-buffers", BUFFERS, "4 8k", "Largest head of a request.", support="not yet"
+    "large-client-header-buffers",
+    BUFFERS,
+    "4 8k",
+    "Largest head of a request.",
+    support="differs",
+    difference="The size is the longest request line; number times size is what all fields may measure together.",
 )
-KEEP_ALIVE = _key("keep-alive", SECONDS, "75", "How long an idle client is kept.", support="not yet", example="30")
+KEEP_ALIVE = _key("keep-alive", SECONDS, "75", "How long an idle client is kept.", support="same", example="30")
 KEEP_ALIVE_REQUESTS = _key(
-    "keep-alive-requests", NATURAL, "1000", "Requests over one connection.", support="not yet", example="10000"
+    "keep-alive-requests", NATURAL, "1000", "Requests over one connection.", support="same", example="10000"
 )
 USE_HTTP2 = _key(
     "use-http2", BOOL, "true", "HTTP/2 is offered over TLS.", support="not yet", tier="T2", example="false"
@@ -163,26 +174,32 @@ WORKER_SHUTDOWN_TIMEOUT = _key(
 
 # ── compression ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-USE_GZIP = _key("use-gzip", BOOL, "false", "Answers are compressed with gzip.", support="not yet", tier="T2")
-GZIP_LEVEL = _key("gzip-level", NATURAL, "1", "How hard.", support="not yet", example="5")
+USE_GZIP = _key("use-gzip", BOOL, "false", "Answers are compressed with gzip.", support="same", tier="T2")
+GZIP_LEVEL = _key("gzip-level", NATURAL, "1", "How hard.", support="same", example="5")
 GZIP_MIN_LENGTH = _key(
-    "gzip-min-length", NATURAL, "256", "Smallest answer that is, bytes.", support="not yet", example="1000"
+    "gzip-min-length", NATURAL, "256", "Smallest answer that is, bytes.", support="same", example="1000"
 )
-GZIP_TYPES = _key("gzip-types", TEXT, _TYPES, "Media types that are.", support="not yet", example="text/css text/plain")
-GZIP_DISABLE = _key("gzip-disable", TEXT, "", "User agents that are left out.", support="not yet", example="msie6")
+GZIP_TYPES = _key("gzip-types", TEXT, _TYPES, "Media types that are.", support="same", example="text/css text/plain")
+GZIP_DISABLE = _key("gzip-disable", TEXT, "", "User agents that are left out.", support="same", example="msie6")
 ENABLE_BROTLI = _key(
-    "enable-brotli", BOOL, "false", "Answers are compressed with brotli.", support="not yet", tier="T2"
+    "enable-brotli",
+    BOOL,
+    "false",
+    "Answers are compressed with brotli.",
+    support="differs",
+    difference="Needs the brotli library; without it answers stay as they are.",
+    tier="T2",
 )
-BROTLI_LEVEL = _key("brotli-level", NATURAL, "4", "How hard.", support="not yet", example="6")
+BROTLI_LEVEL = _key("brotli-level", NATURAL, "4", "How hard.", support="same", example="6")
 BROTLI_MIN_LENGTH = _key(
-    "brotli-min-length", NATURAL, "20", "Smallest answer that is, bytes.", support="not yet", example="1000"
+    "brotli-min-length", NATURAL, "20", "Smallest answer that is, bytes.", support="same", example="1000"
 )
 BROTLI_TYPES = _key(
     "brotli-types",
     TEXT,
     f"application/xml+rss {_TYPES}",
     "Media types that are.",
-    support="not yet",
+    support="same",
     example="text/css text/plain",
 )
 

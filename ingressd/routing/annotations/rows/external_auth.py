@@ -21,7 +21,7 @@ AUTH_URL = Row(
     "",
     "T1",
     "Asked before each request: 2xx lets it through, 401 and 403 are passed on. What is no URL answers 503.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="High",
 )
@@ -31,7 +31,7 @@ AUTH_METHOD = Row(
     "",
     "T3",
     "Method of that question; else GET.",
-    support="not yet",
+    support="same",
     on_bad="deny",
 )
 AUTH_SIGNIN = Row(
@@ -40,7 +40,7 @@ AUTH_SIGNIN = Row(
     "",
     "T1",
     "Where a client is sent to log in, instead of 401.",
-    support="not yet",
+    support="same",
     risk="High",
 )
 AUTH_SIGNIN_REDIRECT_PARAM = Row(
@@ -49,7 +49,7 @@ AUTH_SIGNIN_REDIRECT_PARAM = Row(
     "rd",
     "T3",
     "Query parameter that says where to come back to.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="next",
 )
@@ -59,7 +59,7 @@ AUTH_RESPONSE_HEADERS = Row(
     "",
     "T1",
     "Headers of its answer that the upstream gets.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     risk="Medium",
 )
@@ -69,7 +69,7 @@ AUTH_REQUEST_REDIRECT = Row(
     "",
     "T3",
     "X-Auth-Request-Redirect; else the request's URI.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="Medium",
 )
@@ -79,7 +79,7 @@ AUTH_ALWAYS_SET_COOKIE = Row(
     "false",
     "T3",
     "Its cookies reach the client whatever the status.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 AUTH_CACHE_KEY = Row(
@@ -88,7 +88,7 @@ AUTH_CACHE_KEY = Row(
     "",
     "T3",
     "Answers are kept by this.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="$remote_user$http_authorization",
 )
@@ -98,7 +98,7 @@ AUTH_CACHE_DURATION = Row(
     "200 202 401 5m",
     "T3",
     "Which answers are kept, and how long.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     risk="Medium",
 )
@@ -146,7 +146,7 @@ AUTH_PROXY_SET_HEADERS = Row(
     "",
     "T3",
     "ConfigMap of headers for the auth service; missing: 503.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     risk="Medium",
     example="default/auth-headers",
@@ -157,7 +157,7 @@ ENABLE_GLOBAL_AUTH = Row(
     "true",
     "T2",
     "`false` leaves these paths out of global-auth-url.",
-    support="not yet",
+    support="same",
     example="false",
 )
 
@@ -167,7 +167,7 @@ GLOBAL_AUTH_URL = Row(
     "",
     "T2",
     "auth-url for all Ingresses that do not opt out.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-url",
     guards=True,
@@ -179,7 +179,7 @@ GLOBAL_AUTH_METHOD = Row(
     "",
     "T3",
     "auth-method of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-method",
 )
@@ -189,7 +189,7 @@ GLOBAL_AUTH_SIGNIN = Row(
     "",
     "T2",
     "auth-signin of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-signin",
 )
@@ -199,7 +199,7 @@ GLOBAL_AUTH_SIGNIN_REDIRECT_PARAM = Row(
     "rd",
     "T3",
     "auth-signin-redirect-param of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-signin-redirect-param",
     example="next",
@@ -210,7 +210,7 @@ GLOBAL_AUTH_RESPONSE_HEADERS = Row(
     "",
     "T2",
     "auth-response-headers of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-response-headers",
 )
@@ -220,7 +220,7 @@ GLOBAL_AUTH_REQUEST_REDIRECT = Row(
     "",
     "T3",
     "auth-request-redirect of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-request-redirect",
 )
@@ -230,7 +230,7 @@ GLOBAL_AUTH_CACHE_KEY = Row(
     "",
     "T3",
     "auth-cache-key of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-cache-key",
 )
@@ -240,7 +240,7 @@ GLOBAL_AUTH_CACHE_DURATION = Row(
     "200 202 401 5m",
     "T3",
     "auth-cache-duration of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-cache-duration",
 )
@@ -250,7 +250,7 @@ GLOBAL_AUTH_ALWAYS_SET_COOKIE = Row(
     "false",
     "T3",
     "auth-always-set-cookie of it.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-auth-always-set-cookie",
 )

@@ -9,7 +9,7 @@ REGEX_SCOPE = Row(
     "host",
     "T3",
     "With `path`, use-regex and rewrite-target change how this Ingress's paths match, and no others of the host.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     is_ours=True,
 )
@@ -19,7 +19,7 @@ REQUEST_HEADERS_SET = Row(
     "",
     "T3",
     "Headers that the upstream gets, whatever the client sent.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     is_ours=True,
     example="X-Source: ingress",
@@ -30,7 +30,7 @@ REQUEST_HEADERS_REMOVE = Row(
     "",
     "T3",
     "Headers of the client that the upstream does not get.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     is_ours=True,
     example="X-Debug",
@@ -41,7 +41,7 @@ RESPONSE_HEADERS_SET = Row(
     "",
     "T3",
     "Headers that the client gets, whatever the upstream sent.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     is_ours=True,
 )
@@ -51,7 +51,7 @@ RESPONSE_HEADERS_REMOVE = Row(
     "",
     "T3",
     "Headers of the upstream that the client does not get.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     is_ours=True,
 )
@@ -61,7 +61,7 @@ RESPOND_WITH = Row(
     "",
     "T3",
     "Every request of these paths gets this answer: a status, and a text or where to.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     is_ours=True,
 )
@@ -71,7 +71,7 @@ DENY_USER_AGENTS = Row(
     "",
     "T3",
     "Requests whose User-Agent matches one of these get 403.",
-    support="not yet",
+    support="same",
     on_bad="deny",
     is_ours=True,
 )

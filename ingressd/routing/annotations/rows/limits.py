@@ -19,7 +19,7 @@ LIMIT_RPS = Row(
     "0",
     "T1",
     "Requests a second of one client; more than the burst answer 503.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 LIMIT_RPM = Row(
@@ -28,7 +28,7 @@ LIMIT_RPM = Row(
     "0",
     "T2",
     "Requests a minute of one client.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     example="300",
 )
@@ -38,7 +38,7 @@ LIMIT_BURST_MULTIPLIER = Row(
     "5",
     "T2",
     "Burst as a multiple of the limit.",
-    support="not yet",
+    support="same",
     example="3",
 )
 LIMIT_CONNECTIONS = Row(
@@ -47,7 +47,7 @@ LIMIT_CONNECTIONS = Row(
     "0",
     "T2",
     "Requests of one client at the same time.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 LIMIT_RATE = Row(
@@ -56,7 +56,7 @@ LIMIT_RATE = Row(
     "0",
     "T3",
     "Kilobytes a second of an answer, 0 for no limit.",
-    support="not yet",
+    support="same",
     config_key="limit-rate",
     example="512",
 )
@@ -66,7 +66,7 @@ LIMIT_RATE_AFTER = Row(
     "0",
     "T3",
     "Kilobytes of an answer before that.",
-    support="not yet",
+    support="same",
     config_key="limit-rate-after",
     example="1024",
 )
@@ -76,7 +76,7 @@ LIMIT_ALLOWLIST = Row(
     "",
     "T2",
     "Clients without these limits.",
-    support="not yet",
+    support="same",
     aliases=("limit-whitelist",),
     on_bad="freeze",
 )
@@ -86,7 +86,7 @@ LIMIT_REQ_STATUS_CODE = Row(
     "503",
     "T2",
     "Status when limit-rps or limit-rpm is exceeded.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="limit-req-status-code",
 )
@@ -96,7 +96,7 @@ LIMIT_CONN_STATUS_CODE = Row(
     "503",
     "T2",
     "Status when limit-connections is exceeded.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="limit-conn-status-code",
 )
@@ -117,7 +117,7 @@ ENABLE_CORS = Row(
     "false",
     "T1",
     "CORS headers on every response, and 204 for OPTIONS of an allowed origin.",
-    support="not yet",
+    support="same",
 )
 CORS_ALLOW_ORIGIN = Row(
     "cors-allow-origin",
@@ -125,7 +125,7 @@ CORS_ALLOW_ORIGIN = Row(
     "*",
     "T1",
     "Origins; `*.` stands for one label.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 CORS_ALLOW_METHODS = Row(
@@ -134,7 +134,7 @@ CORS_ALLOW_METHODS = Row(
     "GET, PUT, POST, DELETE, PATCH, OPTIONS",
     "T1",
     "Access-Control-Allow-Methods.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 CORS_ALLOW_HEADERS = Row(
@@ -143,7 +143,7 @@ CORS_ALLOW_HEADERS = Row(
     "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization",
     "T1",
     "Access-Control-Allow-Headers.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 CORS_EXPOSE_HEADERS = Row(
@@ -152,7 +152,7 @@ CORS_EXPOSE_HEADERS = Row(
     "",
     "T2",
     "Access-Control-Expose-Headers.",
-    support="not yet",
+    support="same",
     risk="Medium",
 )
 CORS_ALLOW_CREDENTIALS = Row(
@@ -161,7 +161,7 @@ CORS_ALLOW_CREDENTIALS = Row(
     "true",
     "T1",
     "Access-Control-Allow-Credentials.",
-    support="not yet",
+    support="same",
     example="false",
 )
 CORS_MAX_AGE = Row(
@@ -170,6 +170,6 @@ CORS_MAX_AGE = Row(
     "1728000",
     "T2",
     "Access-Control-Max-Age, seconds.",
-    support="not yet",
+    support="same",
     example="600",
 )

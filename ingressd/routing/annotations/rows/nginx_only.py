@@ -29,7 +29,7 @@ SERVER_SNIPPET = Row(
     scope="host",
     risk="Critical",
     difference=_SNIPPET,
-    example="if ($http_user_agent ~* bad) { return 403; }",
+    example="add_header X-Team shop;",
 )
 AUTH_SNIPPET = Row(
     "auth-snippet",

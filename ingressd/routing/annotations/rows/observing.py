@@ -17,7 +17,7 @@ ENABLE_ACCESS_LOG = Row(
     "true",
     "T2",
     "Requests to these paths are in the access log.",
-    support="not yet",
+    support="same",
     example="false",
 )
 DISABLE_ACCESS_LOG = Row(
@@ -26,7 +26,7 @@ DISABLE_ACCESS_LOG = Row(
     "false",
     "T2",
     "No access log at all.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="disable-access-log",
 )
@@ -36,7 +36,7 @@ DISABLE_HTTP_ACCESS_LOG = Row(
     "false",
     "T3",
     "No access log of HTTP requests.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="disable-http-access-log",
 )
@@ -46,7 +46,8 @@ LOG_FORMAT_UPSTREAM = Row(
     _LOG_FORMAT,
     "T2",
     "A line of the access log, with nginx's variables.",
-    support="not yet",
+    support="differs",
+    difference="Without this key the log is our own JSON lines.",
     scope="global",
     config_key="log-format-upstream",
     example="$remote_addr $request $status",
@@ -57,7 +58,7 @@ LOG_FORMAT_ESCAPE_JSON = Row(
     "false",
     "T2",
     "Values in it are escaped for JSON.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="log-format-escape-json",
 )
@@ -67,7 +68,7 @@ LOG_FORMAT_ESCAPE_NONE = Row(
     "false",
     "T3",
     "Values in it are not escaped.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="log-format-escape-none",
 )
@@ -77,7 +78,7 @@ SKIP_ACCESS_LOG_URLS = Row(
     "",
     "T3",
     "URIs that are not logged.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="skip-access-log-urls",
     example="/health,/ready",

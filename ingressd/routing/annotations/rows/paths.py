@@ -9,7 +9,7 @@ REWRITE_TARGET = Row(
     "",
     "T1",
     "The request path is replaced by this where it matches the Ingress's path; an absolute URL answers 302.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="/$2",
 )
@@ -19,7 +19,10 @@ USE_REGEX = Row(
     "false",
     "T1",
     "All paths of the host become case-insensitive expressions anchored at their start.",
-    support="not yet",
+    support="differs",
+    difference="Patterns run in linear time: back-references, and lookarounds whose place is not known, are "
+    "refused, and what begins like such a path answers 503. `ingressd.io/regex-scope: path` keeps "
+    "patterns to the Ingress.",
     scope="host",
 )
 APP_ROOT = Row(
@@ -28,7 +31,7 @@ APP_ROOT = Row(
     "",
     "T2",
     "GET / of the host answers 302 to this path.",
-    support="not yet",
+    support="same",
     scope="host",
     risk="Medium",
 )
@@ -38,7 +41,7 @@ X_FORWARDED_PREFIX = Row(
     "",
     "T2",
     "X-Forwarded-Prefix for the upstream where rewrite-target rewrites.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="Medium",
     example="/shop",
@@ -58,7 +61,8 @@ SERVER_ALIAS = Row(
     "",
     "T2",
     "More names that this host answers to, unless an Ingress declares them.",
-    support="not yet",
+    support="differs",
+    difference="Names by expressions (`~`) are not served, which is said.",
     scope="host",
     on_bad="freeze",
     risk="High",

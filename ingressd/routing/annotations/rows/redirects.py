@@ -18,7 +18,7 @@ SSL_REDIRECT = Row(
     "true",
     "T1",
     "Plain HTTP to a host with a certificate answers 308 to HTTPS.",
-    support="not yet",
+    support="same",
     config_key="ssl-redirect",
     example="false",
 )
@@ -28,7 +28,7 @@ FORCE_SSL_REDIRECT = Row(
     "false",
     "T1",
     "The same for a host without one, where TLS ends in front of us.",
-    support="not yet",
+    support="same",
     config_key="force-ssl-redirect",
     risk="Medium",
 )
@@ -38,7 +38,7 @@ PRESERVE_TRAILING_SLASH = Row(
     "false",
     "T3",
     "The redirect to HTTPS keeps the URI's last slash.",
-    support="not yet",
+    support="same",
     config_key="preserve-trailing-slash",
     risk="Medium",
 )
@@ -48,7 +48,7 @@ USE_PORT_IN_REDIRECTS = Row(
     "false",
     "T3",
     "The redirect to HTTPS names the port.",
-    support="not yet",
+    support="same",
     config_key="use-port-in-redirects",
 )
 HTTP_REDIRECT_CODE = Row(
@@ -57,7 +57,7 @@ HTTP_REDIRECT_CODE = Row(
     "308",
     "T2",
     "Status of the redirect to HTTPS.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="http-redirect-code",
 )
@@ -67,7 +67,7 @@ NO_TLS_REDIRECT_LOCATIONS = Row(
     "/.well-known/acme-challenge",
     "T1",
     "Paths that begin so are never redirected to HTTPS: cert-manager's HTTP-01.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="no-tls-redirect-locations",
     example="/.well-known/acme-challenge,/health",
@@ -78,7 +78,7 @@ PERMANENT_REDIRECT = Row(
     "",
     "T2",
     "Every request of these paths answers 301 to this URL.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="Medium",
 )
@@ -88,7 +88,7 @@ PERMANENT_REDIRECT_CODE = Row(
     "301",
     "T3",
     "Status of permanent-redirect; outside 300 to 308 it is 301.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 TEMPORAL_REDIRECT = Row(
@@ -97,7 +97,7 @@ TEMPORAL_REDIRECT = Row(
     "",
     "T2",
     "The same with 302; wins over permanent-redirect.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
     risk="Medium",
 )
@@ -107,7 +107,7 @@ TEMPORAL_REDIRECT_CODE = Row(
     "302",
     "T3",
     "Status of temporal-redirect; outside 300 to 307 it is 302.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 RELATIVE_REDIRECTS = Row(
@@ -116,7 +116,7 @@ RELATIVE_REDIRECTS = Row(
     "false",
     "T3",
     "Our own redirects to a path stay relative.",
-    support="not yet",
+    support="same",
     config_key="relative-redirects",
     on_bad="freeze",
 )
@@ -126,7 +126,7 @@ FROM_TO_WWW_REDIRECT = Row(
     "false",
     "T2",
     "The sibling host, with or without www., redirects here with 308.",
-    support="not yet",
+    support="same",
     scope="host",
     on_bad="freeze",
 )
@@ -136,7 +136,8 @@ PROXY_REDIRECT_FROM = Row(
     "off",
     "T3",
     "Beginning of the upstream's Location and Refresh that is replaced.",
-    support="not yet",
+    support="differs",
+    difference="Expressions (`~`) are not supported: Location is then passed on unchanged.",
     config_key="proxy-redirect-from",
     risk="Medium",
     example="http://backend.internal/",
@@ -147,7 +148,8 @@ PROXY_REDIRECT_TO = Row(
     "off",
     "T3",
     "What it is replaced by.",
-    support="not yet",
+    support="differs",
+    difference="Expressions (`~`) are not supported.",
     config_key="proxy-redirect-to",
     risk="Medium",
     example="https://www.example.com/",

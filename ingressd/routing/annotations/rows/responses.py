@@ -19,7 +19,7 @@ DEFAULT_BACKEND = Row(
     "",
     "T2",
     "Service that answers while the Ingress's own has no endpoints.",
-    support="not yet",
+    support="same",
     on_bad="freeze",
 )
 CUSTOM_HTTP_ERRORS = Row(
@@ -28,7 +28,7 @@ CUSTOM_HTTP_ERRORS = Row(
     "",
     "T2",
     "Upstream answers with these statuses come from the default backend.",
-    support="not yet",
+    support="same",
     config_key="custom-http-errors",
     on_bad="freeze",
 )
@@ -38,7 +38,7 @@ DISABLE_PROXY_INTERCEPT_ERRORS = Row(
     "false",
     "T2",
     "Turns custom-http-errors off here.",
-    support="not yet",
+    support="same",
     config_key="disable-proxy-intercept-errors",
 )
 CUSTOM_HEADERS = Row(
@@ -47,7 +47,7 @@ CUSTOM_HEADERS = Row(
     "",
     "T2",
     "ConfigMap whose keys are set as response headers.",
-    support="not yet",
+    support="same",
     risk="Medium",
     example="default/response-headers",
 )
@@ -57,7 +57,7 @@ GLOBAL_ALLOWED_RESPONSE_HEADERS = Row(
     "",
     "T2",
     "Headers that custom-headers may set; others answer 503.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="global-allowed-response-headers",
     example="X-Frame-Options,X-Team",
@@ -68,7 +68,7 @@ ADD_HEADERS = Row(
     "",
     "T2",
     "ConfigMap of headers added to every response.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="add-headers",
     example="ingress/response-headers",
@@ -79,7 +79,7 @@ HIDE_HEADERS = Row(
     "",
     "T3",
     "Upstream headers that clients do not get.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="hide-headers",
     example="X-Powered-By",
@@ -101,7 +101,7 @@ ALLOW_BACKEND_SERVER_HEADER = Row(
     "false",
     "T3",
     "The upstream's Server header is passed on.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="allow-backend-server-header",
 )
@@ -111,7 +111,7 @@ HSTS = Row(
     "true",
     "T1",
     "Strict-Transport-Security on every HTTPS response.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="hsts",
     example="false",
@@ -122,7 +122,7 @@ HSTS_MAX_AGE = Row(
     "31536000",
     "T2",
     "Its max-age, in seconds.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="hsts-max-age",
     example="15724800",
@@ -133,7 +133,7 @@ HSTS_INCLUDE_SUBDOMAINS = Row(
     "true",
     "T2",
     "It holds for all names below.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="hsts-include-subdomains",
     example="false",
@@ -144,7 +144,7 @@ HSTS_PRELOAD = Row(
     "false",
     "T2",
     "It says preload.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="hsts-preload",
 )
@@ -154,7 +154,7 @@ MIRROR_TARGET = Row(
     "",
     "T3",
     "A copy of each request goes there; its answer is dropped.",
-    support="not yet",
+    support="same",
     risk="High",
     example="https://test.example.com$request_uri",
 )
@@ -164,7 +164,7 @@ MIRROR_REQUEST_BODY = Row(
     "on",
     "T3",
     "The copy has the body.",
-    support="not yet",
+    support="same",
     example="off",
 )
 MIRROR_HOST = Row(
@@ -173,7 +173,7 @@ MIRROR_HOST = Row(
     "",
     "T3",
     "Host header of the copy; else the target's.",
-    support="not yet",
+    support="same",
     risk="High",
     example="test.example.com",
 )

@@ -27,7 +27,7 @@ SSL_PASSTHROUGH = Row(
     "false",
     "T2",
     "TLS goes to the Service as it is, by its server name.",
-    support="not yet",
+    support="same",
     scope="host",
 )
 SSL_CIPHERS = Row(
@@ -36,7 +36,7 @@ SSL_CIPHERS = Row(
     _CIPHERS,
     "T3",
     "Ciphers of TLS 1.2 for this host.",
-    support="not yet",
+    support="same",
     scope="host",
     config_key="ssl-ciphers",
     on_bad="freeze",
@@ -47,7 +47,7 @@ SSL_PREFER_SERVER_CIPHERS = Row(
     "true",
     "T3",
     "Our order of ciphers counts, not the client's.",
-    support="not yet",
+    support="same",
     scope="host",
 )
 SSL_PROTOCOLS = Row(
@@ -56,7 +56,8 @@ SSL_PROTOCOLS = Row(
     "TLSv1.2 TLSv1.3",
     "T2",
     "TLS versions offered to clients.",
-    support="not yet",
+    support="differs",
+    difference="TLS 1.0 and 1.1 are never offered.",
     scope="global",
     config_key="ssl-protocols",
 )
@@ -66,7 +67,7 @@ SSL_REJECT_HANDSHAKE = Row(
     "false",
     "T3",
     "Clients that name an unknown host are refused in the handshake.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="ssl-reject-handshake",
 )
@@ -77,7 +78,7 @@ AUTH_TLS_SECRET = Row(
     "",
     "T2",
     "Clients of the host need a certificate signed by this Secret's `ca.crt`.",
-    support="not yet",
+    support="same",
     scope="host",
     on_bad="freeze",
     risk="Medium",
@@ -88,7 +89,7 @@ AUTH_TLS_VERIFY_CLIENT = Row(
     "on",
     "T2",
     "Whether a certificate is required, asked for, or passed on unchecked.",
-    support="not yet",
+    support="same",
     scope="host",
     risk="Medium",
     example="optional",
@@ -99,7 +100,7 @@ AUTH_TLS_VERIFY_DEPTH = Row(
     "1",
     "T3",
     "Longest chain.",
-    support="not yet",
+    support="same",
     scope="host",
     example="2",
 )
@@ -109,7 +110,8 @@ AUTH_TLS_ERROR_PAGE = Row(
     "",
     "T3",
     "Where clients without a good certificate are sent, instead of 400.",
-    support="not yet",
+    support="differs",
+    difference="A named location (`@…`) is not known here: the answer is then 400.",
     scope="host",
     on_bad="freeze",
     risk="High",
@@ -120,7 +122,7 @@ AUTH_TLS_MATCH_CN = Row(
     "",
     "T3",
     "Expression that the certificate's subject must match; else 403.",
-    support="not yet",
+    support="same",
     scope="host",
     on_bad="freeze",
     risk="High",
@@ -131,7 +133,7 @@ AUTH_TLS_PASS_CERTIFICATE_TO_UPSTREAM = Row(
     "false",
     "T2",
     "The upstream gets the certificate in ssl-client-cert.",
-    support="not yet",
+    support="same",
     scope="host",
     on_bad="freeze",
 )
@@ -142,7 +144,7 @@ PROXY_SSL_SECRET = Row(
     "",
     "T2",
     "Our certificate for HTTPS backends, and the `ca.crt` they are checked by.",
-    support="not yet",
+    support="same",
     scope="host",
     on_bad="freeze",
     risk="Medium",
@@ -154,7 +156,7 @@ PROXY_SSL_VERIFY = Row(
     "off",
     "T2",
     "Certificates of backends are verified.",
-    support="not yet",
+    support="same",
     scope="host",
 )
 PROXY_SSL_VERIFY_DEPTH = Row(
@@ -163,7 +165,7 @@ PROXY_SSL_VERIFY_DEPTH = Row(
     "1",
     "T3",
     "Longest chain.",
-    support="not yet",
+    support="same",
     scope="host",
     example="2",
 )
@@ -173,7 +175,7 @@ PROXY_SSL_NAME = Row(
     "",
     "T2",
     "Name that backends are verified by and asked for.",
-    support="not yet",
+    support="same",
     scope="host",
     risk="High",
     example="backend.internal",
@@ -184,7 +186,7 @@ PROXY_SSL_SERVER_NAME = Row(
     "off",
     "T2",
     "The server name is sent to backends.",
-    support="not yet",
+    support="same",
     scope="host",
 )
 PROXY_SSL_PROTOCOLS = Row(
@@ -193,7 +195,7 @@ PROXY_SSL_PROTOCOLS = Row(
     "TLSv1.2",
     "T3",
     "TLS versions towards backends.",
-    support="not yet",
+    support="same",
     scope="host",
     example="TLSv1.2 TLSv1.3",
 )
@@ -203,7 +205,7 @@ PROXY_SSL_CIPHERS = Row(
     "DEFAULT",
     "T3",
     "Ciphers towards backends.",
-    support="not yet",
+    support="same",
     scope="host",
     risk="Medium",
 )
@@ -213,7 +215,7 @@ PROXY_SSL_LOCATION_ONLY = Row(
     "false",
     "T3",
     "proxy-ssl-* hold for an Ingress's paths, not for the host.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="proxy-ssl-location-only",
 )
