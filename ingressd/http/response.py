@@ -52,7 +52,7 @@ class ResponseHead:
     the same head: nobody may change one.
     """
 
-    __slots__ = ("fields", "framing", "keeps_open", "minor", "onward", "reason", "status")
+    __slots__ = ("_closing", "fields", "framing", "keeps_open", "minor", "onward", "reason", "status")
 
     def __init__(self, minor: int, status: int, reason: bytes, fields: ResponseFields) -> None:
         self.minor = minor
@@ -61,9 +61,15 @@ class ResponseHead:
         self.fields = fields
         self.framing = _framing(minor, status, fields)
         self.keeps_open = not fields.close and (minor == 1 or fields.keep_alive)
-        self.onward = b""
+        self.onward = self._closing = b""
         if status >= 200 and fields.has_date and not fields.trailer and self.framing != UNTIL_CLOSE:
             self.onward = self.worded(self.framing_line(self.framing), b"")
+
+    def closing(self) -> bytes:
+        """``onward`` for a client whose connection ends with the answer."""
+        if not self._closing:
+            self._closing = self.onward[:-2] + b"Connection: close\r\n\r\n"
+        return self._closing
 
     def framing_line(self, framing: int) -> bytes:
         """The field line that tells a client of HTTP/1.1 how the body is framed."""

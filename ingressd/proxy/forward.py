@@ -363,12 +363,15 @@ class Forwarding(Exchange):
         if endpoint is not None and endpoint.health.has_failed:
             endpoint.health.succeeded()
         self.status = head.status
-        plain = head.onward and framing == head.framing and self.request.line.minor == 1
-        if plain and self._may_keep_alive() and self.body_done:
-            self._chunk_response = framing == CHUNKED
+        if not (head.onward and framing == head.framing and self.request.line.minor and self.body_done):
+            self._out_head = self._worded(head, framing)
+            return
+        self._chunk_response = framing == CHUNKED
+        if self._may_keep_alive():
             self._out_head = head.onward
         else:
-            self._out_head = self._worded(head, framing)
+            self.close_after = True
+            self._out_head = head.closing()
 
     def _worded(self, head: ResponseHead, framing: int) -> bytes:
         line, connection = self._framing_lines(head, framing)
