@@ -94,6 +94,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         shutdown_grace_s=options.shutdown_grace_period,
         drain_timeout_s=options.drain_timeout,
         access_log=options.access_log,
+        metrics_names=options.metrics_names,
         log_level=options.log_level,
         log_format=options.log_format or ("text" if sys.stderr.isatty() else "json"),
     )
@@ -296,10 +297,14 @@ def _add_life(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("logs")
+    group = parser.add_argument_group("logs and metrics")
     group.add_argument("--access-log", default="-", metavar="FILE|-|off", help="JSON lines; - is standard output")
     group.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="own log")
     group.add_argument("--log-format", choices=("text", "json"), default=None, help="text on a terminal, else json")
+    group.add_argument(
+        "--metrics-names", choices=("ingressd", "nginx", "both"), default="ingressd",
+        help="what metrics of routes are called; nginx and both: ingress-nginx's names for whatever has an equivalent",
+    )  # fmt: skip
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -82,5 +82,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     shutdown_grace_s: float = 0.0
     drain_timeout_s: float = 30.0
     access_log: str = "-"
+    metrics_names: Literal["ingressd", "nginx", "both"] = "ingressd"
     log_level: str = "info"
     log_format: str = "text"

@@ -32,6 +32,7 @@ from ingressd.runtime.tasks import TaskSet
 from ingressd.settings import Settings
 from ingressd.telemetry.admin import AdminServer
 from ingressd.telemetry.exposition import CertificateExpiry, Exposition
+from ingressd.telemetry.nginx_names import ControllerName
 from ingressd.telemetry.report import WorkerReport
 from ingressd.version import __version__
 
@@ -66,7 +67,12 @@ class Control:
         self._admin = AdminServer(self, admin)
         self._tasks = TaskSet()
         self._publisher = Publisher(self, self._tasks)
-        self._exposition = Exposition(version=__version__)
+        self._exposition = Exposition(
+            version=__version__,
+            controller=None if settings.metrics_names == "ingressd" else _controller_name(settings),
+            own_route_names=settings.metrics_names != "nginx",
+        )
+        self._exposition.set_orphans(lambda: view.orphans_of(self._shown))
         defaults = route_defaults(
             settings.routing,
             time.time(),
@@ -283,6 +289,15 @@ class Control:
                 for index, pid, generation, silent_s in sorted(self._publisher.workers())
             ],
         }
+
+
+def _controller_name(settings: Settings) -> ControllerName:
+    return ControllerName(
+        os.environ.get("POD_NAMESPACE", ""),
+        settings.routing.controller_class,
+        os.environ.get("POD_NAME") or socket.gethostname(),
+        settings.status.election_id,
+    )
 
 
 def _expiries(snapshot: Snapshot) -> Iterator[CertificateExpiry]:

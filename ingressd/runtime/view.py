@@ -32,6 +32,19 @@ def count_routes(snapshot: Snapshot) -> int:
     return declared + fallbacks + (snapshot.fallback is not None)
 
 
+def orphans_of(snapshot: Snapshot) -> dict[tuple[str, str], bool]:
+    """Namespace and name of each Ingress, and whether a backend of it has no endpoint."""
+    found: dict[tuple[str, str], bool] = {}
+    backends = snapshot.backends
+    for vhost in snapshot.hosts.values():
+        for route in all_routes(vhost):
+            if route.ingress and route.backend:
+                key = route.namespace, route.ingress
+                backend = backends.get(route.backend)
+                found[key] = found.get(key, False) or backend is None or not backend.endpoints
+    return found
+
+
 def all_routes(vhost: VirtualHost) -> tuple[Route, ...]:
     """The routes of a virtual host with its fallback."""
     return vhost.routes if vhost.fallback is None else (*vhost.routes, vhost.fallback)

@@ -14,7 +14,9 @@ from msgspec import Struct
 from prometheus_client import Metric, generate_latest
 from prometheus_client.registry import Collector
 
+from ingressd.telemetry import nginx_names
 from ingressd.telemetry.families import Values, by_one, counter, gauge, histogram
+from ingressd.telemetry.nginx_names import ControllerFigures, ControllerName
 from ingressd.telemetry.processes import PROC, process_families
 from ingressd.telemetry.report import LAG_BUCKETS_S, SWAP_BUCKETS_S, RouteLabels, WorkerReport
 from ingressd.telemetry.text import render_routes
@@ -64,19 +66,24 @@ class WatchFigures:
 class Exposition:
     """Totals and present values of the whole program. All methods but ``render`` belong to one loop.
 
-    ``now`` is a clock in seconds that never goes back.
+    ``now`` is a clock in seconds that never goes back. With ``controller`` ingress-nginx's names are shown as well; for
+    routes, of which there may be thousands, ours only if ``own_route_names``.
     """
 
     def __init__(
         self,
         *,
         version: str,
+        controller: ControllerName | None = None,
+        own_route_names: bool = True,
         now: Callable[[], float] = time.monotonic,
         max_series: int = MAX_SERIES,
         proc: Path = PROC,
     ) -> None:
         self.watches = WatchFigures()
         self._version = version
+        self._controller = controller
+        self._own_route_names = own_route_names or controller is None
         self._proc = proc
         self._routes = RouteTotals(now, max_series=max_series)
         self._workers = WorkerTotals(SWAP_BUCKETS_S, LAG_BUCKETS_S)
@@ -84,6 +91,8 @@ class Exposition:
         self._generation = 0
         self._reload_succeeded = False
         self._reload_success_at = 0.0
+        self._reloads = self._reload_errors = self._requests = 0
+        self._orphans: Callable[[], Mapping[tuple[str, str], bool]] = dict
         self._certificates: tuple[CertificateExpiry, ...] = ()
         self._findings: Mapping[str, int] = {}
         self._is_leader = False
@@ -94,6 +103,7 @@ class Exposition:
         """Add a report. ``worker`` is the number of the place the worker fills; a replacement fills the same one."""
         for delta in report.routes:
             self._routes.add(delta)
+            self._requests += sum(delta.requests.values())
         self._routes.forget_deleted()
         workers = self._workers
         add_counts(workers.rejected, report.rejected)
@@ -127,10 +137,12 @@ class Exposition:
         """At ``at``, seconds since the epoch, a snapshot was taken up by every worker."""
         self._reload_success_at = at
         self._reload_succeeded = True
+        self._reloads += 1
 
     def reload_failed(self) -> None:
         """A snapshot could not be compiled or some worker could not take it up; the one before is still served."""
         self._reload_succeeded = False
+        self._reload_errors += 1
 
     def set_certificates(self, certificates: Iterable[CertificateExpiry]) -> None:
         self._certificates = tuple(certificates)
@@ -145,9 +157,34 @@ class Exposition:
         """Our processes by name: ``supervisor``, ``control``, ``worker-0`` …"""
         self._pids = dict(pids)
 
+    def set_orphans(self, find: Callable[[], Mapping[tuple[str, str], bool]]) -> None:
+        """``find`` says of each Ingress whether a backend of it has no endpoint. Asked by ``render``, in its thread."""
+        self._orphans = find
+
     def render(self) -> bytes:
         """Prometheus text 0.0.4. Blocks for as long as it takes: call it in a thread."""
-        return generate_latest(self._collector) + render_routes(self._routes)
+        parts = [generate_latest(self._collector)]
+        if self._own_route_names:
+            parts.append(render_routes(self._routes))
+        if self._controller is not None:
+            parts.append(nginx_names.render_controller(self._figures(), self._controller, proc=self._proc))
+            parts.append(render_routes(self._routes, nginx_names.route_names(self._controller)))
+        return b"".join(parts)
+
+    def _figures(self) -> ControllerFigures:
+        return ControllerFigures(
+            generation=self._generation,
+            reload_succeeded=self._reload_succeeded,
+            reload_success_at=self._reload_success_at,
+            reloads=self._reloads,
+            reload_errors=self._reload_errors,
+            is_leader=self._is_leader,
+            certificates=[nginx_names.Expiry(one.host, one.secret, one.not_after) for one in self._certificates],
+            connections=sum_gauges(self._workers.connections),
+            requests=self._requests,
+            orphans=self._orphans(),
+            worker_pids=[pid for name, pid in self._pids.items() if name.startswith("worker-")],
+        )
 
     def _families(self) -> Iterator[Metric]:
         yield from self._worker_families()

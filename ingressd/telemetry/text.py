@@ -15,62 +15,75 @@ from ingressd.telemetry.totals import Histogram, RouteTotals, ServiceTotals
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
-class _Family(NamedTuple):
+class Family(NamedTuple):
+    """A histogram with the labels of a Service. ``endings``: what follows them on each bucket's line."""
+
     name: str
     help: str
-    endings: tuple[str, ...]  # what follows the labels of each bucket line
+    endings: tuple[str, ...]
     pick: Callable[[ServiceTotals], Histogram]
+
+
+class RouteNames(NamedTuple):
+    """How the metrics of routes are called. ``constant``: labels of every line, with a comma at the end, or ""."""
+
+    requests: str
+    requests_help: str
+    families: tuple[Family, ...]
+    constant: str = ""
 
 
 def _endings(bounds: tuple[float, ...]) -> tuple[str, ...]:
     return (*(f'le="{float(bound)}"}} ' for bound in bounds), 'le="+Inf"} ')
 
 
-_DURATIONS = _endings(DURATION_BUCKETS_S)
-_SIZES = _endings(SIZE_BUCKETS_BYTES)
+DURATIONS: Final = _endings(DURATION_BUCKETS_S)
+SIZES: Final = _endings(SIZE_BUCKETS_BYTES)
 _LINES_AT_ONCE: Final = 10_000
-_REQUESTS: Final = "ingressd_requests_total"
 _FAMILIES: Final = (
-    _Family(
+    Family(
         "ingressd_request_duration_seconds",
         "From the first byte of a request's head to the last byte of its answer.",
-        _DURATIONS,
+        DURATIONS,
         lambda totals: totals.durations,
     ),
-    _Family(
+    Family(
         "ingressd_upstream_duration_seconds",
         "The part of it spent with upstreams, all attempts together.",
-        _DURATIONS,
+        DURATIONS,
         lambda totals: totals.upstream,
     ),
-    _Family(
+    Family(
         "ingressd_request_size_bytes",
         "Bytes of request bodies.",
-        _SIZES,
+        SIZES,
         lambda totals: totals.request_sizes,
     ),
-    _Family(
+    Family(
         "ingressd_response_size_bytes",
         "Bytes of response bodies.",
-        _SIZES,
+        SIZES,
         lambda totals: totals.response_sizes,
     ),
 )
 
 
-def render_routes(totals: RouteTotals) -> bytes:
+OWN_NAMES: Final = RouteNames("ingressd_requests_total", "Requests answered, by route, method and status.", _FAMILIES)
+
+
+def render_routes(totals: RouteTotals, names: RouteNames = OWN_NAMES) -> bytes:
     """Safe in a thread while the loop adds reports: maps are copied, histograms are values."""
     text = _Text()
-    text.add([f"# HELP {_REQUESTS} Requests answered, by route, method and status.", f"# TYPE {_REQUESTS} counter"])
+    text.add([f"# HELP {names.requests} {names.requests_help}", f"# TYPE {names.requests} counter"])
     for labels, counts in totals.requests.copy().items():
-        text.add(_request_lines(labels, counts.copy()))
-    services = [(_service_labels(*labels), service) for labels, service in totals.services.copy().items()]
-    for family in _FAMILIES:
+        text.add(_request_lines(names, labels, counts.copy()))
+    services = [(names.constant + _service_labels(*each), service) for each, service in totals.services.copy().items()]
+    for family in names.families:
         text.add([f"# HELP {family.name} {family.help}", f"# TYPE {family.name} histogram"])
-        for names, service in services:
+        for labels_text, service in services:
             histogram = family.pick(service)
             if not histogram.is_empty:
-                text.add(_histogram_lines(family, names, histogram))
+                text.add(_histogram_lines(family, labels_text, histogram))
     return text.finish()
 
 
@@ -96,9 +109,9 @@ class _Text:
         return b"".join(self._encoded)
 
 
-def _request_lines(route: RouteLabels, counts: Mapping[int, int]) -> list[str]:
+def _request_lines(names: RouteNames, route: RouteLabels, counts: Mapping[int, int]) -> list[str]:
     host, *service = route
-    start = f'{_REQUESTS}{{host="{_escaped(host)}",{_service_labels(*service)}'
+    start = f'{names.requests}{{{names.constant}host="{escaped(host)}",{_service_labels(*service)}'
     lines = []
     for key, count in counts.items():
         method, status = method_and_status(key)
@@ -106,7 +119,7 @@ def _request_lines(route: RouteLabels, counts: Mapping[int, int]) -> list[str]:
     return lines
 
 
-def _histogram_lines(family: _Family, labels: str, histogram: Histogram) -> list[str]:
+def _histogram_lines(family: Family, labels: str, histogram: Histogram) -> list[str]:
     start = f"{family.name}_bucket{{{labels},"
     running = list(accumulate(histogram.counts))
     lines = [f"{start}{ending}{count}" for ending, count in zip(family.endings, running, strict=True)]
@@ -116,8 +129,9 @@ def _histogram_lines(family: _Family, labels: str, histogram: Histogram) -> list
 
 
 def _service_labels(namespace: str, ingress: str, service: str) -> str:
-    return f'namespace="{_escaped(namespace)}",ingress="{_escaped(ingress)}",service="{_escaped(service)}"'
+    return f'namespace="{escaped(namespace)}",ingress="{escaped(ingress)}",service="{escaped(service)}"'
 
 
-def _escaped(value: str) -> str:
+def escaped(value: str) -> str:
+    """A label's value as it stands between quotation marks."""
     return value.translate(_ESCAPES) if '"' in value or "\\" in value or "\n" in value else value
