@@ -60,13 +60,12 @@ def compile_routes(
     served, class_findings = _served(cluster, defaults)
     reads = _read(served, context, last_resort, memo)
     hosts, canary_findings = _settle(reads, last_resort, context, memo)
-    certified = {claim.host for read in reads for claim in read.server_names if claim.listed}
-    names, name_findings = further_names(hosts, certified, context)
     claims = (claim for host in hosts.values() for claim in host.granted)
     backends = build_backends((last_resort, *claims), cluster, defaults, memo)
     shelf = SecretShelf(cluster, memo, now)
     tls = choose_certificates(reads, shelf, defaults)
     shelf.close()
+    names, name_findings = further_names(hosts, tls.server_names, context)
     materials = gather_materials(reads, cluster, memo)
     return _assemble(
         snapshot=Snapshot(

@@ -105,8 +105,8 @@ def settle_wishes(claims: Sequence[HostClaim], context: PolicyContext, findings:
         tls=tls if trust or ciphers or order is not None else None,
         aliases=first("server-alias", lambda one: one.aliases) or () if host != ANY_HOST else (),
         alias_place=first.place(lambda one: one.aliases),
-        www=first.place(lambda one: one.www) if host != ANY_HOST and not host.startswith("*.") else None,
-        passthrough=first.place(lambda one: one.passthrough),
+        www=first.place(lambda one: one.www or None) if host != ANY_HOST and not host.startswith("*.") else None,
+        passthrough=first.place(lambda one: one.passthrough or None),
     )
 
 
@@ -137,7 +137,7 @@ class _First:
     def _said(self, wish: Callable[[HostWishes], T]) -> Iterator[tuple[Place, T]]:
         for place, one in self._wishing:
             value = wish(one)
-            if value is not None and value != () and value != "" and value is not False:
+            if value is not None and value != () and value != "":
                 yield place, value
 
     def _beaten(self, name: str, loser: Place, winner: Place) -> None:

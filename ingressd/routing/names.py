@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ingressd.model.finding import Finding
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.redirects import WwwRedirect
+from ingressd.policy.response_fields import ResponseEdits
 from ingressd.routing.annotations.rows import redirects
 from ingressd.routing.declared import DeclaredError, normal_host
 from ingressd.routing.place import Place
@@ -16,11 +17,13 @@ from ingressd.routing.precedence import SettledHost
 from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
 from ingressd.routing.www import sibling
 
+_NOTHING, _NO_EDITS = RoutePolicies(), ResponseEdits()
+
 
 def further_names(
     hosts: Mapping[str, SettledHost], certified: Collection[str], context: PolicyContext
 ) -> tuple[dict[str, VirtualHost], list[Finding]]:
-    """Hosts that nobody declares. ``certified``: names that some ``tls`` entry lists."""
+    """Hosts that nobody declares. ``certified``: names that a certificate was chosen for."""
     made: dict[str, VirtualHost] = {}
     findings: list[Finding] = []
     for settled in hosts.values():
@@ -57,22 +60,27 @@ def _alias(
         findings.append(place.finding("warning", "ServerAliasConflict", f"the alias {alias!r} is not served: {owner}"))
         return
     vhost = replace(settled.vhost, name=name)
-    made[name] = vhost if name in certified else _without_redirects(vhost, settled)
+    made[name] = vhost if name in certified else _without_tls(vhost, settled)
 
 
-def _without_redirects(vhost: VirtualHost, settled: SettledHost) -> VirtualHost:
-    """No certificate is made for an alias, so nobody is sent to HTTPS there unless that is forced."""
+def _without_tls(vhost: VirtualHost, settled: SettledHost) -> VirtualHost:
+    """No certificate is good for the alias: nobody is sent to HTTPS there unless that is forced, nor kept there."""
     if not settled.settings.has_tls:
         return vhost
-    routes = tuple(_without_redirect(claim.route, claim.tls_redirect is not None) for claim in settled.granted)
+    routes = tuple(_plain(claim.route, claim.tls_redirect is not None) for claim in settled.granted)
     return replace(vhost, routes=routes[:-1], fallback=routes[-1])
 
 
-def _without_redirect(route: Route, is_optional: bool) -> Route:
+def _plain(route: Route, is_optional: bool) -> Route:
     policies = route.policies
-    if policies is None or policies.https_redirect is None or not is_optional:
+    if policies is None:
         return route
-    return replace(route, policies=replace(policies, https_redirect=None))
+    if is_optional:
+        policies = replace(policies, https_redirect=None)
+    if policies.response is not None:
+        response = replace(policies.response, hsts=None)
+        policies = replace(policies, response=None if response == _NO_EDITS else response)
+    return replace(route, policies=None if policies == _NOTHING else policies)
 
 
 def _sibling(name: str, host: str, settled: SettledHost, context: PolicyContext) -> VirtualHost:

@@ -21,6 +21,7 @@ from tests.support.objects import cluster, secret
 NOW = 1_800_000_000.0
 RULE = "-" * 80 + "\n"
 WIDTH = 150  # a route fits
+_KEYS = ("config_map", "default_backend_service", "default_ssl_certificate")  # namespace/name
 DEFAULT_CERTIFICATE = CertificatePair("self-signed", b"", b"")
 
 
@@ -89,7 +90,7 @@ def _state(case: GoldenCase, objects: list[ClusterObject]) -> ClusterState:
 def _defaults(case: GoldenCase) -> RouteDefaults:
     fields = RouteDefaults.__struct_fields__
     given = {name: value for name, value in case.settings() if name in fields}
-    keys = {name: value.split("/") if "/" in value else value for name, value in given.items()}
+    keys = {name: value.split("/") if name in _KEYS else value for name, value in given.items()}
     defaults = msgspec.convert(keys, RouteDefaults, strict=False)
     return msgspec.structs.replace(defaults, self_signed=DEFAULT_CERTIFICATE)
 
@@ -118,6 +119,8 @@ def _view(value: Any) -> Any:
             return {name: _view(one) for name, one in shown.items() if one not in (defaults[name], (), {})}
         case Mapping():
             return {key: _without(key, _view(one)) for key, one in value.items()}
+        case bytes():
+            return value.decode()
         case tuple():
             return [_view(one) for one in value]
         case _:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.objects import (
     ClusterObject,
+    ConfigMap,
     EndpointPort,
     EndpointSlice,
     Ingress,
@@ -120,6 +121,10 @@ def secret(name: str, chain: bytes, key: bytes, namespace: str = "default", uid:
     return Secret(meta(name, namespace, uid=uid), "kubernetes.io/tls", {"tls.crt": chain, "tls.key": key})
 
 
+def config_map(name: str, data: Mapping[str, str], namespace: str = "default") -> ConfigMap:
+    return ConfigMap(meta(name, namespace), dict(data))
+
+
 def cluster(*objects: ClusterObject, resolved: Mapping[str, tuple[str, ...]] | None = None) -> ClusterState:
     """The objects, and our IngressClass unless there is another."""
     if not any(isinstance(one, IngressClass) for one in objects):
@@ -133,6 +138,7 @@ def cluster(*objects: ClusterObject, resolved: Mapping[str, tuple[str, ...]] | N
         ingresses={_key(one): one for one in objects if isinstance(one, Ingress)},
         classes={_key(one): one for one in objects if isinstance(one, IngressClass)},
         services={_key(one): one for one in objects if isinstance(one, Service)},
+        config_maps={_key(one): one for one in objects if isinstance(one, ConfigMap)},
         secrets={_key(one): one for one in objects if isinstance(one, Secret)},
         slices=slices,
         resolved=resolved or {},
