@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingressd.policy.policies import GlobalPolicies, HostTls, ListenerTls
+from ingressd.policy.policies import GlobalPolicies, HostTls, ListenerTls, RoutePolicies
+from ingressd.policy.rewrite import Rewrite
 from ingressd.routing.delta import difference
 from ingressd.routing.snapshot import Backend, CertificatePair, Endpoint, Material, Route, Snapshot, VirtualHost
 from ingressd.runtime.channel import (
@@ -128,6 +129,18 @@ def test_a_change_comes_in_small_pieces_between_begin_and_commit() -> None:
     assert [len(one.upserts) for one in pieces] == [CERTIFICATES_PER_PIECE] * 5
     materials = [one for one in sent if isinstance(one, Materials)]
     assert [len(one.upserts) for one in materials] == [MATERIALS_PER_PIECE] * 5
+
+
+def test_hosts_whose_routes_take_long_to_bind_come_fewer_at_a_time() -> None:
+    policies = RoutePolicies(rewrite=Rewrite("/", "/"))
+    hosts = [
+        VirtualHost(f"h{number}", tuple(Route("prefix", f"/{each}", "", policies=policies) for each in range(routes)))
+        for number, routes in enumerate([3] * 40 + [500, 500] + [0] * 10)
+    ]
+    sent = messages(Snapshot(), Snapshot(hosts={host.name: host for host in hosts}))
+    pieces = [one.upserts for one in sent if isinstance(one, Hosts)]
+    assert [host for piece in pieces for host in piece] == hosts
+    assert [len(piece) for piece in pieces] == [16, 16, 8, 1, 1, 10]
 
 
 def test_what_is_referred_to_comes_first_and_goes_last() -> None:
