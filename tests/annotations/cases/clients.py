@@ -1,0 +1,160 @@
+"""What clients and proxies in front say of themselves; compression; all of it by ConfigMap."""
+
+import re
+
+from tests.annotations.case import Ask, Case, Want, case
+
+FORWARDED = {
+    "X-Forwarded-For": "203.0.113.7, 198.51.100.1",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "outside.example",
+    "X-Forwarded-Port": "8443",
+}
+TRUSTED = {"use-forwarded-headers": "true", "proxy-real-ip-cidr": "127.0.0.0/8,198.51.100.0/24"}
+LONG = "a" * 2000
+TEXT = {"headers": [["Content-Type", "text/plain"]], "body": LONG}
+
+CASES: list[Case] = [
+    case(
+        "what a client says of itself is not believed",
+        {},
+        (
+            Ask(headers=FORWARDED),
+            Want(
+                sent={
+                    "x-forwarded-for": "127.0.0.1",
+                    "x-real-ip": "127.0.0.1",
+                    "x-forwarded-proto": "http",
+                    "x-forwarded-scheme": "http",
+                    "x-scheme": "http",
+                    "x-forwarded-host": "{host}",
+                    "x-forwarded-port": "{http}",
+                    "x-request-id": re.compile("^[0-9a-f]{32}$"),
+                }
+            ),
+        ),
+        shows=("use-forwarded-headers", "compute-full-forwarded-for"),
+    ),
+    case(
+        "what a proxy in front says is",
+        {},
+        (
+            Ask(headers=FORWARDED),
+            Want(
+                sent={
+                    "x-forwarded-for": "203.0.113.7",
+                    "x-real-ip": "203.0.113.7",
+                    "x-forwarded-proto": "https",
+                    "x-forwarded-host": "outside.example",
+                    "x-forwarded-port": "8443",
+                }
+            ),
+        ),
+        config=TRUSTED,
+    ),
+    case(
+        "not of anybody's",
+        {},
+        (Ask(headers=FORWARDED), Want(sent={"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"})),
+        config={"use-forwarded-headers": "true", "proxy-real-ip-cidr": "10.0.0.0/8"},
+    ),
+    case(
+        "https in front needs no redirect",
+        {"force-ssl-redirect": "true"},
+        (Ask(path="/x", headers={"X-Forwarded-Proto": "https"}), Want(seen="echo")),
+        (Ask(path="/x"), Want(status=308, headers={"location": "https://{host}/x"})),
+        config=TRUSTED,
+    ),
+    case(
+        "the address in front is who is limited",
+        {"allowlist-source-range": "203.0.113.0/24"},
+        (Ask(headers=FORWARDED), Want(seen="echo")),
+        (Ask(), Want(status=403, seen=None)),
+        config=TRUSTED,
+    ),
+    case(
+        "the whole way",
+        {},
+        (Ask(headers=FORWARDED), Want(sent={"x-forwarded-for": "203.0.113.7, 198.51.100.1, 127.0.0.1"})),
+        config={**TRUSTED, "compute-full-forwarded-for": "true"},
+    ),
+    case(
+        "in another field",
+        {},
+        (Ask(headers={"CF-Connecting-IP": "203.0.113.9"}), Want(sent={"x-real-ip": "203.0.113.9"})),
+        config={**TRUSTED, "forwarded-for-header": "CF-Connecting-IP"},
+    ),
+    case(
+        "the address alone",
+        {},
+        (
+            Ask(headers=FORWARDED),
+            Want(sent={"x-real-ip": "203.0.113.7", "x-forwarded-proto": "http", "x-forwarded-host": "{host}"}),
+        ),
+        config={"enable-real-ip": "true", "proxy-real-ip-cidr": "127.0.0.0/8,198.51.100.0/24"},
+    ),
+    case(
+        "the PROXY protocol, first version",
+        {},
+        (
+            Ask(proxy_header=b"PROXY TCP4 203.0.113.5 192.0.2.1 56324 443\r\n"),
+            Want(sent={"x-real-ip": "203.0.113.5"}),
+        ),
+        config={"use-proxy-protocol": "true", "proxy-real-ip-cidr": "127.0.0.0/8"},
+    ),
+    case(
+        "the PROXY protocol, second version",
+        {},
+        (
+            Ask(
+                proxy_header=b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"
+                + bytes((203, 0, 113, 6, 192, 0, 2, 1))
+                + (56324).to_bytes(2, "big")
+                + (80).to_bytes(2, "big")
+            ),
+            Want(sent={"x-real-ip": "203.0.113.6"}),
+        ),
+        config={"use-proxy-protocol": "true", "proxy-real-ip-cidr": "127.0.0.0/8"},
+    ),
+    case(
+        "more for upstreams",
+        {},
+        (Ask(), Want(sent={"x-set": "by us"})),
+        config={"proxy-set-headers": "default/headers"},
+    ),
+    case(
+        "underscores are dropped",
+        {},
+        (Ask(headers={"X_Under": "1"}), Want(sent={"x_under": None})),
+        shows=("enable-underscores-in-headers",),
+    ),
+    case(
+        "a request id of the client",
+        {},
+        (Ask(headers={"X-Request-ID": "mine-1"}), Want(sent={"x-request-id": "mine-1"})),
+        shows=("generate-request-id",),
+    ),
+    case(
+        "plain when nobody says otherwise",
+        {},
+        (Ask(headers={"Accept-Encoding": "gzip, br"}, answer=TEXT), Want(headers={"content-encoding": None})),
+        shows=("use-gzip", "enable-brotli"),
+    ),
+    case(
+        "gzip",
+        {},
+        (
+            Ask(headers={"Accept-Encoding": "gzip"}, answer=TEXT),
+            Want(headers={"content-encoding": "gzip", "vary": re.compile("Accept-Encoding")}),
+        ),
+        (Ask(answer=TEXT), Want(headers={"content-encoding": None}, body=LONG)),
+        config={"use-gzip": "true", "gzip-level": "6", "gzip-min-length": "1000"},
+    ),
+    case(
+        "brotli",
+        {},
+        (Ask(headers={"Accept-Encoding": "gzip, br"}, answer=TEXT), Want(headers={"content-encoding": "br"})),
+        config={"enable-brotli": "true", "brotli-level": "4", "brotli-min-length": "100"},
+    ),
+    case("HTTP/2 or not", {}, (Ask(), Want(seen="echo")), config={"use-http2": "false"}),
+]
