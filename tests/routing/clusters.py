@@ -41,6 +41,20 @@ PATHS = st.builds(
 )
 HOSTS = st.sampled_from(["", "a.com", "A.com", "b.a.com", "*.a.com", "1.2.3.4"])
 RULES = st.builds(IngressRule, HOSTS, st.lists(PATHS, max_size=3).map(tuple))
+# None that freezes: a last good version is what a memo may remember and a fresh start may not.
+VALUES = {
+    "use-regex": "true",
+    "app-root": "/a",
+    "ssl-redirect": "false",
+    "canary": "true",
+    "backend-protocol": "AUTO_HTTP",
+    "default-backend": "s1",
+    "auth-url": "http://auth.example.com/",
+    "affinity": "cookie",
+}
+ANNOTATIONS = st.sets(st.sampled_from(sorted(VALUES)), max_size=3).map(
+    lambda names: {f"nginx.ingress.kubernetes.io/{name}": VALUES[name] for name in names}
+)
 TLS = st.builds(tls, st.sampled_from(["", "t0"]), HOSTS)
 
 
@@ -53,6 +67,7 @@ def ingresses(draw: st.DrawFn) -> Ingress:
         created=draw(st.sampled_from([0.0, 1.0, 2.0])),
         class_name=draw(st.sampled_from(["ingressd", "ingressd", "ingressd", "other", None])),
         tls=draw(st.lists(TLS, max_size=1)),
+        annotations=draw(ANNOTATIONS),
     )
     return Ingress(made.meta, made.class_name, made.rules, draw(st.none() | BACKENDS), made.tls)
 

@@ -1,0 +1,242 @@
+"""What annotations and the ConfigMap make of routes, where several objects or several versions are involved.
+
+What one Ingress makes of one path is in the golden cases.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+from msgspec.structs import replace
+
+from ingressd.model.objects import ClusterObject, Ingress, Secret
+from ingressd.policy.policies import RoutePolicies
+from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes
+from ingressd.routing.snapshot import Route
+from tests.support.objects import cluster, config_map, ingress, meta, path, rule, service, tls
+
+CONFIGURED = RouteDefaults(config_map=("default", "settings"))
+WEB = service("web", 80)
+HOST = "a.example.com"
+
+
+def annotated(
+    annotations: Mapping[str, str], *paths: str, name: str = "one", created: float = 1.0, uid: str = "", **more: str
+) -> Ingress:
+    """An Ingress of the host; annotations are ingress-nginx's unless their name has a prefix."""
+    named = {key if "/" in key else f"nginx.ingress.kubernetes.io/{key}": text for key, text in annotations.items()}
+    declared = [path("Prefix", one, "web:80") for one in paths or ("/",)]
+    made = ingress(name, rule(more.get("host", HOST), *declared), annotations=named, created=created)
+    return replace(made, meta=replace(made.meta, uid=uid or name))
+
+
+def run(*objects: ClusterObject, defaults: RouteDefaults = CONFIGURED, memo: CompileMemo | None = None) -> Compiled:
+    return compile_routes(cluster(*objects, WEB), defaults, memo)
+
+
+def route(compiled: Compiled, wanted: str = "/", host: str = HOST) -> Route:
+    return next(one for one in compiled.snapshot.hosts[host].routes if one.path == wanted)
+
+
+def policies(compiled: Compiled, wanted: str = "/", host: str = HOST) -> RoutePolicies:
+    found = route(compiled, wanted, host).policies
+    assert found is not None
+    return found
+
+
+def reasons(compiled: Compiled) -> set[str]:
+    return {finding.reason for finding in compiled.findings}
+
+
+def test_a_route_that_asks_for_nothing_has_no_policies() -> None:
+    compiled = run(annotated({}))
+    assert route(compiled).policies is None
+    fallback = compiled.snapshot.hosts[HOST].fallback
+    assert fallback is not None
+    assert fallback.policies is None
+
+
+def test_routes_that_a_certificate_alone_changes_share_one_value() -> None:
+    one = replace(annotated({}, "/", "/a"), tls=(tls("", HOST),))
+    other = replace(annotated({}, name="two", host="b.example.com"), tls=(tls("", "b.example.com"),))
+    compiled = run(one, other)
+    assert policies(compiled) is policies(compiled, "/a") is policies(compiled, host="b.example.com")
+
+
+# ── versions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_frozen_version_leaves_the_last_good_one() -> None:
+    memo = CompileMemo()
+    run(annotated({"permanent-redirect": "https://a.com"}), memo=memo)
+    compiled = run(annotated({"permanent-redirect": "https://a b.com"}, "/new"), memo=memo)
+    assert policies(compiled).redirect is not None
+    assert "IngressFrozen" in reasons(compiled)
+    again = run(annotated({"permanent-redirect": "https://a b.com"}, "/new"), memo=memo)
+    assert again.snapshot == compiled.snapshot
+
+
+def test_the_last_good_version_outlives_a_change_of_the_config_map() -> None:
+    memo = CompileMemo()
+    run(annotated({"limit-rps": "5"}), memo=memo)
+    bad = annotated({"limit-rps": "five"})
+    run(bad, memo=memo)
+    limits = policies(run(bad, config_map("settings", {"limit-req-status-code": "429"}), memo=memo)).limits
+    assert limits is not None
+    assert (limits.per_second, limits.rate_status) == (5, 429)
+
+
+def test_a_new_object_of_the_same_name_has_no_last_good_version() -> None:
+    memo = CompileMemo()
+    run(annotated({}, uid="first"), memo=memo)
+    compiled = run(annotated({"upstream-vhost": "a b"}, uid="second"), memo=memo)
+    assert HOST not in compiled.snapshot.hosts
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"auth-type": "none", "auth-secret": "users"},
+        {"auth-url": "nowhere", "upstream-vhost": "a b"},
+        {"limit-rps": "many"},
+        {"whitelist-source-range": "10.0.0.0/8", "upstream-vhost": "a b"},
+        {"ingressd.io/respond": "403", "upstream-vhost": "a b"},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_a_frozen_version_that_was_to_keep_somebody_out_closes_its_paths(annotations: dict[str, str]) -> None:
+    wider = annotated({}, name="wider", created=0.0)
+    compiled = run(wider, annotated(annotations, "/admin"))
+    assert policies(compiled, "/admin").denied
+    assert route(compiled).policies is None
+
+
+def test_a_frozen_version_of_nothing_that_matters_is_not_served() -> None:
+    compiled = run(annotated({"upstream-vhost": "a b"}))
+    assert HOST not in compiled.snapshot.hosts
+    assert "IngressFrozen" in reasons(compiled)
+
+
+# ── the ConfigMap ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_change_of_the_config_map_reaches_all_ingresses() -> None:
+    memo = CompileMemo()
+    one = annotated({})
+    assert route(run(one, memo=memo)).policies is None
+    compiled = run(
+        one, config_map("settings", {"whitelist-source-range": "10.0.0.0/8", "proxy-body-size": "2m"}), memo=memo
+    )
+    addresses = policies(compiled).addresses
+    assert addresses is not None
+    assert addresses.allow == ("10.0.0.0/8",)
+    assert route(compiled).max_body_bytes == 2 << 20
+
+
+def test_a_config_map_that_is_gone_opens_nothing() -> None:
+    memo = CompileMemo()
+    run(annotated({}), config_map("settings", {"denylist-source-range": "10.0.0.0/8"}), memo=memo)
+    compiled = run(annotated({}), memo=memo)
+    assert policies(compiled).addresses is not None
+    assert "ConfigMapNotFound" in reasons(compiled)
+
+
+def test_global_auth_with_its_exceptions() -> None:
+    settings = config_map("settings", {"global-auth-url": "https://auth.example.com/"})
+    open_one = annotated({"enable-global-auth": "false"}, "/open", name="open")
+    compiled = run(annotated({}, "/", "/.well-known/acme-challenge/x"), open_one, settings)
+    assert policies(compiled).external_auth is not None
+    assert route(compiled, "/open").policies is None
+    assert route(compiled, "/.well-known/acme-challenge/x").policies is None
+
+
+def test_a_bad_guarding_value_that_was_never_good_denies_everything() -> None:
+    compiled = run(annotated({}), config_map("settings", {"whitelist-source-range": "everybody"}))
+    assert policies(compiled).denied
+
+
+def test_header_sets_come_out_of_config_maps() -> None:
+    objects = (
+        config_map("settings", {"proxy-set-headers": "default/up", "add-headers": "default/down"}),
+        config_map("up", {"X-Up": "$host", "X-Odd": "$nothing_known"}),
+        config_map("down", {"X-Down": "1"}),
+    )
+    memo = CompileMemo()
+    compiled = run(annotated({}), *objects, memo=memo)
+    found = policies(compiled)
+    assert found.request is not None
+    assert found.response is not None
+    assert (found.request.fields, found.response.fields) == ((("X-Up", "$host"),), (("X-Down", "1"),))
+    assert "BadHeader" in reasons(compiled)
+    changed = policies(run(annotated({}), *objects[:2], config_map("down", {"X-Down": "2"}), memo=memo))
+    assert changed.response is not None
+    assert changed.response.fields == (("X-Down", "2"),)
+
+
+def test_custom_headers_must_be_allowed() -> None:
+    one = annotated({"custom-headers": "default/headers"})
+    allowed = config_map("settings", {"global-allowed-response-headers": "x-one"})
+    memo = CompileMemo()
+    missing = run(one, allowed, memo=memo)
+    assert policies(missing).denied
+    good = policies(run(one, allowed, config_map("headers", {"X-One": "1"}), memo=memo))
+    assert good.response is not None
+    assert good.response.fields == (("X-One", "1"),)
+    refused = run(one, allowed, config_map("headers", {"X-One": "1", "X-Two": "2"}), memo=memo)
+    assert policies(refused).denied
+    assert "HeaderNotAllowed" in reasons(refused)
+
+
+# ── materials ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def users(text: bytes = b"a:{PLAIN}b") -> Secret:
+    return Secret(meta("users", "default"), "Opaque", {"auth": text, "more": b"not needed"})
+
+
+def test_a_secret_alone_changes_its_material_alone() -> None:
+    one = annotated({"auth-type": "basic", "auth-secret": "users"})
+    memo = CompileMemo()
+    missing = run(one, memo=memo)
+    assert "does not exist" in missing.snapshot.materials["users:default/users"].problem
+    first = run(one, users(), memo=memo)
+    assert first.snapshot.materials["users:default/users"].values == {"auth": b"a:{PLAIN}b"}
+    assert first.snapshot.hosts[HOST] is missing.snapshot.hosts[HOST]
+    same = run(one, users(), memo=memo)
+    assert same.snapshot.materials["users:default/users"] is first.snapshot.materials["users:default/users"]
+    assert "a:{PLAIN}b" not in repr(first)
+
+
+# ── hosts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_patterns_of_a_beaten_path_do_not_spill() -> None:
+    compiled = run(annotated({}, created=0.0), annotated({"use-regex": "true"}, name="younger"))
+    assert not compiled.snapshot.hosts[HOST].regex
+
+
+def test_a_rewrite_to_the_path_itself_makes_no_patterns() -> None:
+    assert not run(annotated({"rewrite-target": "/"})).snapshot.hosts[HOST].regex
+    assert run(annotated({"rewrite-target": "/"}, "/a")).snapshot.hosts[HOST].regex
+
+
+def test_a_host_without_paths_carries_what_its_first_ingress_asks_for() -> None:
+    bare = ingress("bare", rule(HOST), annotations={"nginx.ingress.kubernetes.io/permanent-redirect": "https://a.com"})
+    fallback = run(bare).snapshot.hosts[HOST].fallback
+    assert fallback is not None
+    assert fallback.policies is not None
+    assert fallback.policies.redirect is not None
+
+
+def test_a_slash_is_redirected_to_where_nginx_is_replaced() -> None:
+    assert route(run(annotated({}, "/a/")), "/a").policies is None
+    defaults = RouteDefaults(ingress_class="nginx", watch_ingress_without_class=True)
+    one = replace(annotated({}, "/a/"), class_name=None)
+    assert policies(run(one, defaults=defaults), "/a").trailing_slash is not None
+
+
+def test_a_certificate_of_one_ingress_counts_for_all_of_the_host() -> None:
+    late = replace(annotated({}, "/late", name="late", created=2.0), tls=(tls("", HOST),))
+    compiled = run(annotated({"ssl-redirect": "false"}, "/mine"), annotated({}, "/", name="plain"), late)
+    assert policies(compiled).https_redirect is not None
+    assert policies(compiled, "/mine").https_redirect is None
+    assert policies(compiled, "/mine").response is not None
