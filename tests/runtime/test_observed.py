@@ -205,3 +205,15 @@ def test_no_private_key_is_ever_shown(shop: Shop) -> None:
         for line in key.splitlines()[1:-1]:
             assert line not in told
             assert line[4:-4] not in told
+
+
+def test_dashboards_made_for_ingress_nginx(shop: Shop) -> None:
+    shop.add_host("plain.example")
+    with Daemon(*shop.flags, "--metrics-names", "nginx") as daemon:
+        assert daemon.get("/", host="plain.example").status == 200
+        eventually(lambda: daemon.metrics().sum("nginx_ingress_controller_requests_total", ingress="plain") == 1)
+        metrics = daemon.metrics()
+        assert metrics.sum("nginx_ingress_controller_config_last_reload_successful") == 1
+        assert metrics.sum("nginx_ingress_controller_orphan_ingress", ingress="plain") == 0
+        assert metrics.sum("nginx_ingress_controller_nginx_process_num_procs") == len(daemon.workers)
+        assert "ingressd_requests_total" not in metrics.text
