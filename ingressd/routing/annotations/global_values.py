@@ -13,7 +13,7 @@ from ingressd.model.objects import ConfigMap
 from ingressd.routing.annotations.row import RISKS, BadValue, Outcome, Row
 from ingressd.routing.annotations.rows import access
 from ingressd.routing.annotations.similar import did_you_mean
-from ingressd.routing.annotations.table import CONFIG_KEYS
+from ingressd.routing.annotations.table import CONFIG_KEYS, ROWS
 
 T = TypeVar("T")
 
@@ -21,20 +21,24 @@ MAX_CACHED_CHARACTERS = 512  # of a value whose reading is remembered: 16,384 of
 MAX_UNKNOWN = 20  # findings for unknown names in one object: the rest is counted
 
 
+_DEFAULTS: dict[Row[Any], Any] = {row: row.default for row in ROWS}
+
+
 class GlobalValues:
     """Values by row: the ConfigMap's, else the built-in default. Immutable.
 
     ``findings`` are about the ConfigMap. ``denied`` is why every path answers 503 ("" as a rule). ``risk`` is the rank
-    of the highest risk that annotations may have.
+    of the highest risk that annotations may have. ``all`` has a value for every row there is.
     """
 
-    __slots__ = ("_problems", "_values", "denied", "findings", "risk")
+    __slots__ = ("_problems", "_values", "all", "denied", "findings", "risk")
 
     def __init__(
         self, values: Mapping[Row[object], object], problems: Mapping[Row[object], str], findings: tuple[Finding, ...]
     ) -> None:
         self._values: Mapping[Row[Any], Any] = values
         self._problems = problems
+        self.all: Mapping[Row[Any], Any] = {**_DEFAULTS, **self._values} if values else _DEFAULTS
         self.findings = findings
         self.denied = next(iter(problems.values()), "")
         # ingress-nginx reads a level it does not know as Low; a bad one is closed here too.
@@ -42,7 +46,7 @@ class GlobalValues:
         self.risk = RISKS.index(level) if level in RISKS else 0
 
     def get(self, row: Row[T]) -> T:
-        value: T = self._values.get(row, row.default)
+        value: T = self.all[row]
         return value
 
     def is_set(self, row: Row[Any]) -> bool:

@@ -40,7 +40,7 @@ class AnnotationValues:
     served, whatever ``denied`` says. ``denied``: why its paths answer 503 ("": they do not).
     """
 
-    __slots__ = ("_config", "_values", "denied", "findings", "frozen")
+    __slots__ = ("_otherwise", "_values", "denied", "findings", "frozen")
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AnnotationValues:
         frozen: bool = False,
         denied: str = "",
     ) -> None:
-        self._config = config
+        self._otherwise = config.all
         self._values: Mapping[Row[Any], Any] = values
         self.findings = findings
         self.frozen = frozen
@@ -59,10 +59,8 @@ class AnnotationValues:
 
     def get(self, row: Row[T]) -> T:
         values = self._values
-        if row in values:
-            value: T = values[row]
-            return value
-        return self._config.get(row)
+        value: T = values[row] if row in values else self._otherwise[row]
+        return value
 
     def is_set(self, row: Row[Any]) -> bool:
         """The Ingress itself says it, and usably."""
