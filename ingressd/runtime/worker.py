@@ -39,6 +39,7 @@ from ingressd.runtime.channel import (
     Materials,
     Refused,
     Report,
+    ToWorker,
     decode_to_worker,
     encode_frame,
 )
@@ -119,6 +120,7 @@ class Worker:
         self._tasks = TaskSet()
         self._draining = asyncio.Event()
         self._channel: _Channel | None = None
+        self._building = asyncio.Lock()  # one piece at a time, whoever sent it
         self._seconds = 0
         self._routes_told = 0  # in the last report of all routes
         self.stats = WorkerStats()
@@ -200,21 +202,30 @@ class Worker:
             if isinstance(message, Ask):
                 self._report()
                 continue
-            try:
-                if isinstance(message, Commit | Materials):
-                    await self._builder.prepare(message)
-                    started = perf_counter()
-                generation = self._builder.take(message, since=started)
-            except Exception as error:
-                log.exception("cannot build the new configuration; the one before goes on")
-                self._builder.abandon()
-                refused = message.generation if isinstance(message, Commit) else await channel.skip_change()
-                channel.send(Refused(refused, f"{type(error).__name__}: {error}"))
-                continue
-            if generation is not None:
-                await self._begin_to_accept()
-                channel.send(Applied(generation))
+            async with self._building:
+                if channel is not self._channel:
+                    return  # a new control process has begun to send everything anew
+                answer = await self._take(message, channel, started)
+            if answer is not None:
+                channel.send(answer)
             await asyncio.sleep(0)  # requests between any two pieces
+
+    async def _take(self, message: ToWorker, channel: _Channel, started: float) -> Applied | Refused | None:
+        """Build one piece. What has become of the change, when this was the end of it."""
+        try:
+            if isinstance(message, Commit | Materials):
+                await self._builder.prepare(message)
+                started = perf_counter()
+            generation = self._builder.take(message, since=started)
+        except Exception as error:
+            log.exception("cannot build the new configuration; the one before goes on")
+            self._builder.abandon()
+            refused = message.generation if isinstance(message, Commit) else await channel.skip_change()
+            return Refused(refused, f"{type(error).__name__}: {error}")
+        if generation is None:
+            return None
+        await self._begin_to_accept()
+        return Applied(generation)
 
     async def _begin_to_accept(self) -> None:
         if not self._accepts and not self._draining.is_set():
