@@ -106,7 +106,11 @@ def migration_report(
     said = (finding for one in values.values() for finding in one.findings)
     findings = tuple(sorted({*compiled.findings, *config.findings, *said, *more_findings}))
     problems = _Problems(findings)
-    ingresses = tuple(_ingress(one, values[key], prefix, problems) for key, one in served.items())
+    hosts = compiled.snapshot.hosts.values()
+    routed = {(route.namespace, route.ingress) for vhost in hosts for route in vhost.routes}
+    ingresses = tuple(
+        _ingress(one, values[key], prefix, problems, has_routes=key in routed) for key, one in served.items()
+    )
     settings = _config(config_map, problems) if config_map is not None else ()
     loose = [finding for finding in findings if finding not in problems.told]
     conflicts = tuple(finding for finding in loose if finding.reason in _CONFLICTS)
@@ -116,7 +120,7 @@ def migration_report(
         ingresses=ingresses,
         others=len(cluster.ingresses) - len(served),
         config=settings,
-        pattern_hosts=pattern_hosts(compiled.snapshot.hosts.values(), values),
+        pattern_hosts=pattern_hosts(hosts, values),
         conflicts=conflicts,
         certificates=certificates,
         rest=tuple(finding for finding in loose if finding not in apart),
@@ -144,7 +148,9 @@ class _Problems:
         return "; ".join(one.message for one in found if one.reason not in _TOLD_BY_NOTE)
 
 
-def _ingress(ingress: Ingress, values: AnnotationValues, prefix: str, problems: _Problems) -> IngressReport:
+def _ingress(
+    ingress: Ingress, values: AnnotationValues, prefix: str, problems: _Problems, *, has_routes: bool
+) -> IngressReport:
     meta = ingress.meta
     settings = tuple(_settings(meta, prefix, problems))
     report = IngressReport(
@@ -156,7 +162,7 @@ def _ingress(ingress: Ingress, values: AnnotationValues, prefix: str, problems: 
     )
     if values.frozen:
         why = "a bad value keeps this version out; a daemon that served an earlier one goes on with it"
-        return replace(report, answers="nothing", why=why)
+        return replace(report, answers="503" if has_routes else "nothing", why=why)
     return replace(report, answers="503", why=values.denied) if values.denied else report
 
 

@@ -8,12 +8,14 @@ import time
 from typing import Final
 
 import orjson
+from msgspec.structs import replace
 
 from ingressd.errors import StartError, UsageError
 from ingressd.kube.manifest_file import MAX_FILE_BYTES, duplicate, parse_manifest
 from ingressd.kube.store import Store
 from ingressd.model.cluster import ClusterState
 from ingressd.model.finding import Finding
+from ingressd.model.objects import IngressClass, Meta
 from ingressd.routing.annotations import read_config_map
 from ingressd.routing.compile import compile_routes
 from ingressd.routing.migration import MigrationReport, migration_report
@@ -42,9 +44,14 @@ def check(source: SourceSettings | None, routing: RoutingSettings, output: str, 
         print(f"ingressd: {error}", file=sys.stderr)  # noqa: T201
         return UNUSABLE
     cluster = store.freeze({})
-    made = _report(cluster, routing, store.findings())
+    is_empty = _is_empty(cluster)
+    found = store.findings()
+    if source is None or source.kind == "manifests":
+        cluster, assumed = _with_class(cluster, routing)
+        found += assumed
+    made = _report(cluster, routing, found)
     sys.stdout.write(_json(made) if output == "json" else report.text(made))
-    if _is_empty(cluster):
+    if is_empty:
         print("ingressd: nothing that is served by an Ingress controller was found there", file=sys.stderr)  # noqa: T201
         return UNUSABLE
     return ERRORS if made.has_errors else CLEAN
@@ -68,6 +75,21 @@ def _report(cluster: ClusterState, routing: RoutingSettings, found: tuple[Findin
         config_map=config_map,
         more_findings=found,
     )
+
+
+def _with_class(cluster: ClusterState, routing: RoutingSettings) -> tuple[ClusterState, tuple[Finding, ...]]:
+    """Charts do not hold the IngressClass that their Ingresses name: the report goes on as if it were there.
+
+    Otherwise a chart would come out clean because nothing of it was looked at.
+    """
+    name = routing.ingress_class
+    is_named = any(ingress.class_name == name for ingress in cluster.ingresses.values())
+    if not is_named or ("", name) in cluster.classes:
+        return cluster, ()
+    made = IngressClass(Meta(name=name), routing.controller_class)
+    message = f"it is not in these manifests; the report is as if it were, with controller {routing.controller_class!r}"
+    finding = Finding(kind="IngressClass", name=name, level="warning", reason="IngressClassNotFound", message=message)
+    return replace(cluster, classes={**cluster.classes, ("", name): made}), (finding,)
 
 
 def _no_config_map(namespace: str, name: str) -> Finding:

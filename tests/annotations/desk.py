@@ -117,8 +117,11 @@ class Desk:
         """Serve the case, and what else has its ConfigMap."""
         if self._shown == case.config:
             return
-        wanted = set(self._put(case.config))
-        eventually(lambda: wanted <= {route["ingress"] for route in self.daemon.api("routes")})
+        self.settled_with(*self._put(case.config))
+
+    def settled_with(self, *ingresses: str) -> None:
+        """Until every worker serves routes of these."""
+        eventually(lambda: {*ingresses} <= {route["ingress"] for route in self.daemon.api("routes")})
         self.settled()
 
     def settled(self) -> None:
@@ -136,6 +139,10 @@ class Desk:
     def run(self, case: Case) -> None:
         """Every step of a case."""
         self.show(case)
+        self.run_unlisted(case)
+
+    def run_unlisted(self, case: Case) -> None:
+        """The steps of a case whose objects are there already."""
         for number, (ask, want) in enumerate(case.steps, 1):
             for _ in range(ask.again):
                 self._step(case, ask, want, f"step {number}: {ask.method} {ask.path}")
@@ -168,7 +175,7 @@ class Desk:
 
     def _step(self, case: Case, ask: Ask, want: Want, what: str) -> None:
         self._requests += 1
-        mark = f"{self._names[id(case)]}.{self._requests}"
+        mark = f"{self.topic}.{self._requests}"
         own = self.host(case)
         host = self.fill(ask.host, own) or ("any.example" if own in ("", "*") else own.replace("*", "any"))
         filled = {name: self.fill(value, host) for name, value in ask.headers.items()}

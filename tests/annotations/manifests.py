@@ -74,9 +74,9 @@ def secret(name: str, data: Mapping[str, bytes], namespace: str = "default", kin
     return _object("v1", "Secret", name, namespace, {"type": kind, "data": encoded})
 
 
-def service(name: str, origins: list[Origin], namespace: str = "default") -> list[Json]:
+def service(name: str, origins: list[Origin], namespace: str = "default", port: int = PORT) -> list[Json]:
     """A Service, and the slice of its endpoints."""
-    ports = [{"name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP"}]
+    ports = [{"name": "http", "port": port, "targetPort": PORT, "protocol": "TCP"}]
     # ClusterIP: what service-upstream and ssl-passthrough go to.
     spec = {"clusterIP": origins[0].address if origins else "127.0.0.1", "ports": ports}
     slices = {

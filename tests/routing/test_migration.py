@@ -92,13 +92,14 @@ def test_a_snippet_comes_with_what_to_write_instead() -> None:
 
 
 def test_what_a_bad_value_does_to_the_ingress() -> None:
-    frozen, denied, default = report(
-        written({"limit-rps": "many"}, "a-frozen"),
+    frozen, closed, denied, default = report(
+        written({"permanent-redirect-code": "many"}, "a-frozen"),
+        written({"limit-rps": "many"}, "b-closed", "closed.example"),
         written({"denylist-source-range": "all"}, "b-denied", "b.example"),
         written({"proxy-read-timeout": "soon"}, "c-default", "c.example"),
     ).ingresses
 
-    assert (frozen.answers, denied.answers, default.answers) == ("nothing", "503", "")
+    assert [one.answers for one in (frozen, closed, denied, default)] == ["nothing", "503", "503", ""]
     assert "denylist-source-range" in denied.why
     problems = [one.settings[0].problem for one in (frozen, denied, default)]
     assert [problem.rpartition("; ")[2] for problem in problems] == [

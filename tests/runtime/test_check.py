@@ -68,6 +68,18 @@ def test_warnings_alone_are_clean(pod: Pod, tmp_path: Path, capsys: pytest.Captu
     assert f"did you mean {PREFIX}/rewrite-target?" in out
 
 
+def test_a_chart_without_the_class(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not looked at must not come out clean."""
+    sites.write(tmp_path, *objects(pod, {"enable-modsecurity": "true"})[1:])
+
+    code, out, _ = checked(capsys, str(tmp_path), "--output=json")
+    report = json.loads(out)
+
+    assert code == 1
+    assert [one["verdict"] for one in report["ingresses"]] == ["lost"]
+    assert [one["reason"] for one in report["findings"] if one["level"] == "warning"] == ["IngressClassNotFound"]
+
+
 @pytest.mark.parametrize("arguments", [("missing",), (), ("empty",), ("broken",), ("--no-such-flag",)])
 def test_unusable_input(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     (tmp_path / "empty").mkdir()
