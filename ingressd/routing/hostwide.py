@@ -49,6 +49,8 @@ class HostSettings(Struct, frozen=True, gc=False):
         if tls is not None and claim.target is not None and claim.target.tls is not None:
             target = replace(claim.target, tls=tls)
             claim = replace(claim, target=target, route=replace(claim.route, backend=target.key))
+        elif tls is not None and claim.route.policies is not None and claim.route.policies.secure_backend:
+            claim = _with_secure(claim, claim.route.policies, tls)
         return replace(claim, route=replace(claim.route, policies=self._policies(claim, context)))
 
     def _policies(self, claim: RouteClaim, context: PolicyContext) -> RoutePolicies | None:
@@ -144,6 +146,14 @@ class _First:
         reason = "ServerAliasConflict" if name == "server-alias" else "HostAnnotationConflict"
         message = f"{name} of this host is already decided by Ingress {winner.namespace}/{winner.name}"
         self._findings.append(loser.finding("warning", reason, message))
+
+
+def _with_secure(claim: RouteClaim, policies: RoutePolicies, tls: BackendTls) -> RouteClaim:
+    """AUTO_HTTP: the host's settings for the backend that clients over TLS meet."""
+    others = tuple(replace(one, tls=tls) if one.key == policies.secure_backend else one for one in claim.others)
+    changed = next(new for old, new in zip(claim.others, others, strict=True) if old.key == policies.secure_backend)
+    route = replace(claim.route, policies=replace(policies, secure_backend=changed.key))
+    return replace(claim, route=route, others=others)
 
 
 def _may_match_root(path: str) -> bool:

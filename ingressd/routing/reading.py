@@ -80,7 +80,8 @@ class _Reader:
         wishes = self._policies.wishes
         is_canary = not self._policies.is_plain and canary.is_canary(wishes)
         hosts = () if is_canary else self._hosts(rules)
-        canaries = self._canaries(rules) if is_canary else ()
+        # What cannot be had as it was asked for gets no share of others' requests.
+        canaries = self._canaries(rules) if is_canary and not wishes.denied else ()
         names = () if is_canary else self._server_names([host for _, host, _ in rules if host != ANY_HOST])
         if self._policies.is_plain:  # shared by all that ask for nothing: what it gathered is nobody's
             return ReadIngress(seniority(self._ingress.meta), hosts, names, (*self._values.findings, *self._findings))

@@ -189,10 +189,10 @@ def stand_in(wishes: Wishes) -> ServiceTarget | None:
 
 
 def error_pages(wishes: Wishes, target: ServiceTarget, otherwise: str) -> ErrorPages | None:
-    """``otherwise`` is the key of the controller's default backend; "": the built-in one, a 404."""
+    """``otherwise`` is the key of the controller's default backend; "": there is none, and answers stay as they are."""
     own = stand_in(wishes)
     statuses = wishes.get(responses.CUSTOM_HTTP_ERRORS)
-    if own is None and not statuses:
+    if own is None and not (statuses and otherwise):
         return None
     return ErrorPages(
         backend=own.key if own is not None else otherwise,
@@ -203,6 +203,15 @@ def error_pages(wishes: Wishes, target: ServiceTarget, otherwise: str) -> ErrorP
         service=target.service,
         service_port=target.port,
     )
+
+
+def check_error_pages(wishes: Wishes) -> None:
+    """Say it when nobody is there to write them."""
+    row = responses.CUSTOM_HTTP_ERRORS
+    has_default = wishes.context.defaults.default_backend_service is not None or wishes.get(responses.DEFAULT_BACKEND)
+    if wishes.values.is_set(row) and wishes.get(row) and not has_default:
+        message = "neither default-backend nor --default-backend-service says who answers: errors are passed on"
+        wishes.say(row, "warning", "NoDefaultBackend", message)
 
 
 def mirror(wishes: Wishes) -> Mirror | None:

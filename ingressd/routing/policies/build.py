@@ -33,6 +33,7 @@ class IngressPolicies:
         self.spoken = backend.spoken(wishes)
         self.redirect, self._always_redirects = redirects.https_redirect(wishes)
         self.stand_in = backend.stand_in(wishes)
+        backend.check_error_pages(wishes)
         self._common = _common(wishes)
         self._auth_exempt = wishes.get(access_rows.NO_AUTH_LOCATIONS)
         self._tls_exempt = wishes.get(redirect_rows.NO_TLS_REDIRECT_LOCATIONS)

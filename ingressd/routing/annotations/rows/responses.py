@@ -28,7 +28,8 @@ CUSTOM_HTTP_ERRORS = Row(
     "",
     "T2",
     "Upstream answers with these statuses come from the default backend.",
-    support="same",
+    support="differs",
+    difference="Without any default backend errors are passed on; there a built-in 404 replaces them.",
     config_key="custom-http-errors",
     on_bad="freeze",
 )
