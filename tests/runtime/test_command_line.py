@@ -93,7 +93,7 @@ def test_what_does_not_go_together(capsys: pytest.CaptureFixture[str], arguments
         # Flags of features that come later, abbreviations, and what never was.
         "--enable-ssl-passthrough=2",
         "--configmap=a",
-        "--metrics-names=nginx",
+        "--metrics-names=prometheus",
         "--work=2",
         "--no-such-flag",
     ],
