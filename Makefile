@@ -11,7 +11,7 @@ JOBS ?=
 SECONDS ?= 120
 OUTAGE_S ?= 60
 # What drives whole processes; the rest are the unit tests, which `make matrix` runs under every interpreter.
-SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults oracle
+SYSTEM_TESTS := apiserver cluster wire demo e2e runtime faults oracle annotations
 PYTEST_ARGS = $(if $(JOBS),--numprocesses $(JOBS)) $(ARGS)
 BENCHMARKS ?= $(filter-out chart,$(basename $(notdir $(wildcard benchmarks/[a-z]*.py))))
 UNIT := tests $(addprefix --ignore=tests/,$(SYSTEM_TESTS))
