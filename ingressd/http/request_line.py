@@ -61,13 +61,12 @@ def split_request_line(line: bytes) -> tuple[bytes, bytes, int]:
     return method, target, 1 if minor == b"1" else 0
 
 
-def read_request_line(line: bytes) -> RequestLine:
-    """Judge ``line`` (without CRLF).
+def read_request_line(line: bytes, method: bytes, raw_target: bytes, minor: int) -> RequestLine:
+    """Judge ``line``, which ``split_request_line`` has taken apart.
 
     Raises:
-        BadRequest: ``bad_request_line``, ``method_not_allowed`` or ``bad_target``
+        BadRequest: ``method_not_allowed`` or ``bad_target``
     """
-    method, raw_target, minor = split_request_line(line)
     if method == b"CONNECT" or method == b"TRACE":
         raise BadRequest("method_not_allowed", "neither a tunnel nor a mirror (RFC 9110 §9.3.6, §9.3.8)")
     read = RequestLine(method, minor, parse_target(raw_target.decode("latin-1")))

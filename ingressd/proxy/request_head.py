@@ -27,8 +27,12 @@ def read_request(data: bytes, end: int, limits: Limits) -> RequestHead:
     raw_line = data[:line_end]
     line = remembered_lines.get(raw_line)
     if line is None:
-        line = read_request_line(raw_line)
-    fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
+        # What is malformed is refused as that however it came in pieces, and only then for what it asks.
+        parts = split_request_line(raw_line)
+        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
+        line = read_request_line(raw_line, *parts)
+    else:
+        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
     if fields.host_field is None and line.minor:
         raise BadRequest("bad_host", "no Host field (RFC 9112 §3.2)")
     if fields.chunked and not line.minor:
