@@ -59,8 +59,8 @@ class _Reader:
         self._defaults = context.defaults
         self._last_resort = last_resort
         self._findings: list[Finding] = []
-        # An Ingress with any certificate has one for all its hosts, if only the default one: ingress-nginx's reading.
-        self._has_tls = bool(ingress.tls)
+        self._listed = self._listed_names() if ingress.tls else {}
+        self._lists_all = any(not entry.hosts for entry in ingress.tls)
         meta = ingress.meta
         self._values = (
             read_annotations(meta, prefix=self._defaults.annotations_prefix, config=context.config)
@@ -132,14 +132,20 @@ class _Reader:
         return tuple(self._host(host, tuple(claims)) for host, claims in paths.items())
 
     def _host(self, host: str, paths: tuple[RouteClaim, ...]) -> HostClaim:
-        has_tls = self._has_tls and host != ANY_HOST
+        has_tls = self._has_tls(host)
         place = self._place("metadata.annotations")
         return HostClaim(host, paths, self._fallback_of(host), place, has_tls, self._root_of(host), self._wishes)
+
+    def _has_tls(self, host: str) -> bool:
+        """Whether a ``tls`` entry names the host, or none: whatever its Secret holds, TLS is meant for it."""
+        if not self._ingress.tls or host == ANY_HOST:
+            return False
+        return self._lists_all or host in self._listed or f"*.{host.partition('.')[2]}" in self._listed
 
     def _for_path(self, host: str, path: str, target: ServiceTarget | None) -> PathPolicies:
         """With what the certificate of this Ingress adds; that of another one is added when the host is settled."""
         made = self._policies.for_path(host, path, target, self._last_resort.route.backend)
-        if not self._has_tls or host == ANY_HOST:
+        if not self._has_tls(host):
             return made
         if made is self._policies.usual:
             return self._context.usual_with_tls or self._made_usual(made)
@@ -153,7 +159,7 @@ class _Reader:
 
     def _fallback_of(self, host: str) -> RouteClaim | None:
         claim = self._fallback
-        if claim is None or (self._policies.is_plain and not self._has_tls):
+        if claim is None or (self._policies.is_plain and not self._has_tls(host)):
             return claim
         made = self._for_path(host, "/", claim.target)
         return replace(claim, route=replace(claim.route, policies=made.policies), others=made.others)
@@ -295,7 +301,7 @@ class _Reader:
     def _server_names(self, rule_hosts: list[str]) -> tuple[ServerNameClaim, ...]:
         if not self._ingress.tls:
             return ()
-        listed = self._listed_names()
+        listed = self._listed
         without_hosts = [
             (entry.secret_name, self._place(f"spec.tls[{number}].secretName"))
             for number, entry in enumerate(self._ingress.tls)

@@ -198,7 +198,7 @@ def test_a_tls_secret_is_served_and_rotated(desk: Desk) -> None:
     desk.kubectl("create", "secret", "tls", "secure-tls", f"--cert={first}", f"--key={key}")
     desk.kubectl.apply(SECURE)
 
-    eventually(lambda: desk.curl.everywhere("http", "secure.example") == {"web"})
+    eventually(lambda: desk.curl.everywhere("http", "secure.example") == {"308"})
     trusted = ("https", "secure.example", "/", "--cacert")
     assert desk.curl(*trusted, str(first)) == "web"
     assert desk.curl.run("https", "app.example", "/", "--cacert", str(first)).returncode == Curl.UNTRUSTED

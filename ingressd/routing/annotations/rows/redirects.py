@@ -18,7 +18,9 @@ SSL_REDIRECT = Row(
     "true",
     "T1",
     "Plain HTTP to a host with a certificate answers 308 to HTTPS.",
-    support="same",
+    support="differs",
+    difference="A host has a certificate when a tls entry names it, or names no host at all; there any tls entry of an "
+    "Ingress of the host counts.",
     config_key="ssl-redirect",
     example="false",
 )
