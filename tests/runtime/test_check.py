@@ -169,13 +169,20 @@ def test_what_a_snippet_held_stays_there(pod: Pod, tmp_path: Path, capsys: pytes
 
 
 def test_a_cluster(pod: Pod, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the controller's ConfigMap, in a namespace that the Ingresses are not in."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "controller", "namespace": "ingress-nginx"}}
     with ApiServer() as api:
         for one in objects(pod, {"enable-modsecurity": "true"}):
             api.apply(one)
-        code, out, _ = checked(capsys, "--kubeconfig", str(api.kubeconfig), "--output=json")
+        api.apply({**config, "data": {"http-snippet": "lua_thing;"}})
+        flags = ("--configmap=ingress-nginx/controller", "--allow-loopback-endpoints", "--output=json")
+        code, out, _ = checked(capsys, "--kubeconfig", str(api.kubeconfig), *flags)
+    report = json.loads(out)
 
     assert code == 1
-    assert json.loads(out)["summary"]["lost"] == 1
+    assert report["summary"]["lost"] == 1
+    assert [one["name"] for one in report["config"]] == ["http-snippet"]
+    assert sorted({one["reason"] for one in report["findings"]}) == ["AnnotationLost", "ConfigMapKeyLost"]
 
 
 def test_a_cluster_that_is_not_there(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,6 +123,12 @@ CASES: list[Case] = [
         config={"proxy-set-headers": "default/headers"},
     ),
     case(
+        "the target as it was",
+        {},
+        (Ask(path="/x?a=1"), Want(sent={"x-original-uri": "/x?a=1"})),
+        config={"proxy-add-original-uri-header": "true"},
+    ),
+    case(
         "underscores are dropped",
         {},
         (Ask(headers={"X_Under": "1"}), Want(sent={"x_under": None})),
