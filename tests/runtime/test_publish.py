@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
+from ingressd.policy.policies import GlobalPolicies
 from ingressd.routing.snapshot import Backend, Endpoint, Snapshot
 from ingressd.runtime.channel import (
     Applied,
@@ -146,7 +147,7 @@ async def test_a_new_worker_gets_everything_then_only_what_changed(stage: Stage)
     worker = stage.worker(0)
 
     change = await worker.change()
-    assert change[0] == Begin(1, True)
+    assert change[0] == Begin(1, True, GlobalPolicies())
     assert kinds(change) == FULL
     await worker.say(Applied(1))
     await stage.observer.hear()
@@ -213,7 +214,7 @@ async def test_a_replaced_worker_starts_from_nothing(stage: Stage) -> None:
     second = stage.worker(0, pid=101)
     change = await second.change()
 
-    assert change[0] == Begin(1, True)
+    assert change[0] == Begin(1, True, GlobalPolicies())
     assert kinds(change) == FULL
     assert not other.has_more()
     assert {pid for _, pid, _, _ in stage.publisher.workers()} == {100, 101}

@@ -11,10 +11,10 @@ from tests.support.eventually import eventually
 _SICK = """
 import os, ingressd.runtime.building as building
 real = building.certificate_context
-def certificate_context(chain, key):
+def certificate_context(chain, key, **parameters):
     if os.path.exists({file!r}):
         raise MemoryError("no room for another context")
-    return real(chain, key)
+    return real(chain, key, **parameters)
 building.certificate_context = certificate_context
 """
 
