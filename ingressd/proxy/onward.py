@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ingressd.http.head import RequestHead
 
 _CONNECTION = b"\r\nConnection: "
+_EXPECT = b"Expect: 100-continue\r\n"
 
 
 def planned_head(
@@ -29,8 +30,10 @@ def planned_head(
     host = plan.host_field or fields.host_field or ask.authority
     onward = without_fields(fields.onward, plan.without)
     tail = fields.tail
-    if not line.minor or not expects or _CONNECTION in b"\r\n" + plan.added:
+    if not line.minor or _CONNECTION in b"\r\n" + plan.added:
         tail = _tail(request)
+    elif fields.expects_continue and not expects:
+        tail = tail.replace(_EXPECT, b"")
     return b"%bHost: %b\r\n%b%b%b%b" % (line.onward, host, onward, ours, plan.added, tail)
 
 

@@ -68,6 +68,14 @@ def test_fields_are_set_removed_and_the_host_is_another() -> None:
     }
 
 
+def test_what_an_endpoint_may_offer_and_wait_for_passes() -> None:
+    edits = RoutePolicies(request=RequestEdits(fields=(("X-A", "1"),)))
+    _, fields = sent(edits, get("Connection: Upgrade", "Upgrade: websocket"))
+    assert (fields["connection"], fields["upgrade"]) == ("upgrade", "websocket")
+    _, fields = sent(edits, get("Connection: TE", "TE: trailers"))
+    assert (fields["connection"], fields["te"]) == ("TE", "trailers")
+
+
 def test_a_rewritten_target_is_told_with_its_prefix() -> None:
     rewrite = Rewrite("/v1/(.*)", "/$1", "/v1")
     line, fields = sent(RoutePolicies(rewrite=rewrite), get(target="/v1/x?q"))
