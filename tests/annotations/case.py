@@ -45,13 +45,15 @@ class Ask:
 class Want:
     """What the client gets, and what the origin saw of it (``seen``: its service; ``None``: nothing reached one).
 
-    ``target``, ``sent`` and ``method`` are the origin's view; ``headers`` the client's.
+    ``target``, ``sent`` and ``method`` are the origin's view; ``headers`` the client's. ``endpoints``: so many that the
+    requests of one step met.
     """
 
     status: int = 200
     headers: Mapping[str, Wanted] = field(default_factory=dict)
     body: str | None = None
     seen: str | None = ""  # "": any origin, or none
+    endpoints: int = 0
     target: str = ""
     method: str = ""
     sent: Mapping[str, Wanted] = field(default_factory=dict)

@@ -144,8 +144,9 @@ class Desk:
     def run_unlisted(self, case: Case) -> None:
         """The steps of a case whose objects are there already."""
         for number, (ask, want) in enumerate(case.steps, 1):
-            for _ in range(ask.again):
-                self._step(case, ask, want, f"step {number}: {ask.method} {ask.path}")
+            met = [self._step(case, ask, want, f"step {number}: {ask.method} {ask.path}") for _ in range(ask.again)]
+            endpoints = {one.pod for seen in met for one in seen}
+            assert len(endpoints) == (want.endpoints or len(endpoints)), endpoints
 
     def ask(self, ask: Ask, host: str, mark: str = "none") -> Reply:
         line = Line(
@@ -173,7 +174,7 @@ class Desk:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def _step(self, case: Case, ask: Ask, want: Want, what: str) -> None:
+    def _step(self, case: Case, ask: Ask, want: Want, what: str) -> list[Seen]:
         self._requests += 1
         mark = f"{self.topic}.{self._requests}"
         own = self.host(case)
@@ -188,6 +189,7 @@ class Desk:
             raise
         for service, fields in want.saw.items():
             eventually(lambda service=service, fields=fields: self._saw(service, mark, fields, host))  # type: ignore[misc]
+        return seen
 
     def _compare(self, reply: Reply, want: Want, seen: list[Seen], host: str) -> None:
         assert reply.status == want.status

@@ -14,24 +14,33 @@ from tests.annotations.wire import Line
 CONNECTIONS, REQUESTS = 50, 4
 BY_MINUTE = Case(title="by the minute", annotations={"limit-rpm": "10"}, steps=())
 BY_SECOND = Case(title="by the second", annotations={"limit-rps": "10"}, steps=())
+HELD = Case(title="at a time", annotations={"limit-connections": "5", "proxy-read-timeout": "2"}, steps=())
+AT_A_TIME = 12
+_PLAIN = Ask()
 AT_ONCE = 51  # ten, five times over as burst, and the one that finds it empty
 
 
-def statuses(desk: Desk, case: Case) -> Counter[int]:
+def statuses(
+    desk: Desk,
+    case: Case,
+    ask: Ask = _PLAIN,
+    connections: int = CONNECTIONS,
+    requests: int = REQUESTS,
+) -> Counter[int]:
     """Of all requests of all connections, which are open before the first of them asks."""
     host = desk.host(case)
-    together = Barrier(CONNECTIONS)
+    together = Barrier(connections)
 
     def client(_: int) -> list[int]:
-        line = Line(desk.daemon.http_port, Ask(), host, None)
+        line = Line(desk.daemon.http_port, ask, host, None)
         together.wait(10)
         try:
-            return [line.ask(Ask(), host, {}).status for _ in range(REQUESTS)]
+            return [line.ask(ask, host, {}).status for _ in range(requests)]
         finally:
             line.close()
 
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        return Counter(status for found in pool.map(client, range(CONNECTIONS)) for status in found)
+    with ThreadPoolExecutor(connections) as pool:
+        return Counter(status for found in pool.map(client, range(connections)) for status in found)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -46,3 +55,12 @@ def test_the_same_number_gets_through(workers: int) -> None:
     assert sum(by_minute.values()) == sum(by_second.values()) == CONNECTIONS * REQUESTS
     assert AT_ONCE <= by_minute[200] <= AT_ONCE + 1  # one more every six seconds
     assert AT_ONCE <= by_second[200] <= AT_ONCE + leaked + 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_so_many_at_a_time(workers: int) -> None:
+    """Those that got through wait for an endpoint that says nothing; the others are told at once."""
+    with Desk("held", [HELD], f"--workers={workers}") as desk:
+        found = statuses(desk, HELD, Ask(answer={"stall": True}), AT_A_TIME, 1)
+
+    assert found == {504: 5, 503: AT_A_TIME - 5}
