@@ -293,6 +293,26 @@ EXTERNAL: list[Case] = [
         },
     ),
     case(
+        "one for everybody, asked in another way",
+        {},
+        (
+            Ask(auth={"status": 401}),
+            Want(
+                status=302,
+                headers={"location": re.compile(r"^https://login\.example/\?back=")},
+                seen=None,
+                saw={"auth": {":method": "POST", "x-auth-request-redirect": "https://here.example/"}},
+            ),
+        ),
+        config={
+            "global-auth-url": "http://{auth}/global",
+            "global-auth-method": "POST",
+            "global-auth-signin": "https://login.example/",
+            "global-auth-signin-redirect-param": "back",
+            "global-auth-request-redirect": "https://here.example/",
+        },
+    ),
+    case(
         "but not for this one",
         {"enable-global-auth": "false"},
         (Ask(auth=FORBID), Want(seen="echo")),

@@ -187,6 +187,11 @@ CASES: list[Case] = [
             Want(headers={"set-cookie": "a=1; Path=/two"}),
         ),
     ),
+    case(
+        "a Connection of one's own",
+        {"connection-proxy-header": "close"},
+        (Ask(), Want(seen="echo", sent={"connection": re.compile("^close$", re.IGNORECASE)})),
+    ),
     case("nobody is there", {}, (Ask(), Want(status=503)), path=Path(service="none"), shows=("no-endpoints",)),
     case(
         "a Service of another is left alone",

@@ -85,6 +85,18 @@ CASES: list[Case] = [
         config={**TRUSTED, "forwarded-for-header": "CF-Connecting-IP"},
     ),
     case(
+        "the host in another field",
+        {},
+        (Ask(headers={"X-Outside": "outside.example"}), Want(sent={"x-forwarded-host": "outside.example"})),
+        config={**TRUSTED, "forwarded-host-header": "X-Outside"},
+    ),
+    case(
+        "gzip of some types only",
+        {},
+        (Ask(headers={"Accept-Encoding": "gzip"}, answer=TEXT), Want(headers={"content-encoding": None})),
+        config={"use-gzip": "true", "gzip-types": "text/css"},
+    ),
+    case(
         "the address alone",
         {},
         (
