@@ -22,6 +22,7 @@ NAME = "ingressd"
 CLUSTER_RULES = {
     ("", "services"): {"list", "watch"},
     ("", "secrets"): {"list", "watch"},
+    ("", "configmaps"): {"list", "watch"},
     ("", "namespaces"): {"list", "watch"},
     ("", "events"): {"create", "patch"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},

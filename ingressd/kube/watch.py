@@ -41,7 +41,7 @@ from ingressd.model.cluster import Key
 __all__ = ["REQUIRED", "ClusterSource", "Timing", "WatchObserver"]
 
 REQUIRED = ("Ingress", "Service", "EndpointSlice")
-OPTIONAL = ("Secret",)
+OPTIONAL = ("Secret", "ConfigMap")
 
 
 class ClusterSource:

@@ -7,7 +7,7 @@ from tests.support.api_objects import config_map, endpoint_slice, ingress, names
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import watched
 
-ON_SERVER = ("ingresses", "services", "endpointslices", "secrets")
+ON_SERVER = ("ingresses", "services", "endpointslices", "secrets", "configmaps")
 
 
 def fill(api: ApiServer, *names: str, **labels: str) -> None:
@@ -106,7 +106,7 @@ async def test_single_objects_outside_the_watched_namespaces(api: ApiServer) -> 
 
 
 async def test_a_wanted_object_that_is_not_there_is_not_waited_for(api: ApiServer) -> None:
-    async with watched(api, wanted=[("ConfigMap", ("nowhere", "settings"))]) as it:
+    async with watched(api, namespaces=["one"], wanted=[("ConfigMap", ("nowhere", "settings"))]) as it:
         await it.synced()
         await it.watching("configmaps", "nowhere")
         await in_thread(api.apply, config_map("settings", "nowhere"))

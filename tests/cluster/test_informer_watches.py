@@ -34,7 +34,7 @@ async def test_05_what_is_watched_is_what_routing_reads(api: ApiServer) -> None:
     asked = {request.resource: request.query for request in api.requests(verb="watch")}
     assert asked["endpointslices"]["labelSelector"] == "kubernetes.io/service-name"
     assert asked["secrets"]["fieldSelector"] == "type!=helm.sh/release.v1"
-    assert set(asked) == {"ingresses", "ingressclasses", "services", "endpointslices", "secrets"}
+    assert set(asked) == {"ingresses", "ingressclasses", "services", "endpointslices", "secrets", "configmaps"}
 
 
 async def test_06_every_event_moves_the_version(api: ApiServer) -> None:
