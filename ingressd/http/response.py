@@ -5,6 +5,8 @@ within a second or for ever, so they are remembered, boundedly, by their exact b
 """
 
 import re
+from copy import copy
+from typing import Protocol
 
 import httptools
 
@@ -44,6 +46,12 @@ NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
 """How a response's body is framed (RFC 9112 §6.3)."""
 
 
+class Editor(Protocol):
+    """Changes the field lines of answers over TLS, for some routes."""
+
+    def edited(self, onward: bytes, plan: None, *, is_tls: bool) -> bytes: ...
+
+
 class ResponseHead:
     """A checked response head. ``framing`` is that of the answer to any method but HEAD, which has no body.
 
@@ -52,7 +60,18 @@ class ResponseHead:
     the same head: nobody may change one.
     """
 
-    __slots__ = ("_closing", "fields", "framing", "keeps_open", "minor", "onward", "reason", "status")
+    __slots__ = (
+        "_closing",
+        "_edited",
+        "_editor",
+        "fields",
+        "framing",
+        "keeps_open",
+        "minor",
+        "onward",
+        "reason",
+        "status",
+    )
 
     def __init__(self, minor: int, status: int, reason: bytes, fields: ResponseFields) -> None:
         self.minor = minor
@@ -62,8 +81,20 @@ class ResponseHead:
         self.framing = _framing(minor, status, fields)
         self.keeps_open = not fields.close and (minor == 1 or fields.keep_alive)
         self.onward = self._closing = b""
+        self._editor: Editor | None = None
+        self._edited: ResponseHead | None = None
         if status >= 200 and fields.has_date and not fields.trailer and self.framing != UNTIL_CLOSE:
             self.onward = self.worded(self.framing_line(self.framing), b"")
+
+    def edited(self, editor: Editor) -> "ResponseHead":
+        """The same answer with the end-to-end fields that ``editor`` makes of those received; remembered for one."""
+        if self._editor is not editor:
+            fields = copy(self.fields)
+            fields.onward = editor.edited(self.fields.onward, None, is_tls=True)
+            self._editor = editor
+            self._edited = ResponseHead(self.minor, self.status, self.reason, fields)
+        assert self._edited is not None  # noqa: S101 - made with its editor
+        return self._edited
 
     def closing(self) -> bytes:
         """``onward`` for a client whose connection ends with the answer."""

@@ -249,7 +249,9 @@ class Downstream(Provenance, asyncio.Protocol):
         route = state.table.find(fields.host, line.path) or state.fallback
         if line.other_reading and state.find(fields.host, line.other_reading) is not route:
             self._refuse(BadRequest("ambiguous_path", "an encoded slash would lead another server elsewhere"), request)
-        elif route.gate is not None:
+        elif route.gate is not None and not (
+            route.over_tls is not None and self.scheme == b"https" and gateway.forwarding is None
+        ):
             pass_gate(self, request, route, route.gate, rest)
         elif 0 < route.max_body_bytes < fields.content_length:
             self._refuse(BadRequest("body_too_large", f"more than {route.max_body_bytes} bytes"), request, route)

@@ -311,7 +311,8 @@ class Forwarding(Exchange):
 
     def _own_fields(self) -> bytes:
         """Field lines that this route adds to an answer of ours."""
-        return b""
+        editor = self.route.over_tls
+        return b"" if editor is None else editor.own(None, is_tls=True)
 
     def _abort(self) -> None:
         self._let_go()
@@ -363,6 +364,9 @@ class Forwarding(Exchange):
         if endpoint is not None and endpoint.health.has_failed:
             endpoint.health.succeeded()
         self.status = head.status
+        editor = self.route.over_tls
+        if editor is not None:
+            head = head.edited(editor)
         if not (head.onward and framing == head.framing and self.request.line.minor and self.body_done):
             self._out_head = self._worded(head, framing)
             return

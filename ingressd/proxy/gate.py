@@ -13,6 +13,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from ingressd.policy.affinity import Sticky
 from ingressd.policy.ask import Answer, Ask
 from ingressd.policy.blocks import BlockCheck
@@ -35,11 +37,11 @@ from ingressd.proxy.access import AccessRule
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
 from ingressd.proxy.shared_limits import NOTHING_HELD, TOO_MANY, BoundLimits
+from ingressd.routing.snapshot import ANY_HOST, Route
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
     from ingressd.proxy.serving import LiveBackend
-    from ingressd.routing.snapshot import Route
 
 log = logging.getLogger(__name__)
 
@@ -47,25 +49,40 @@ Step = Callable[[Ask, Passage], Answer | None]
 
 NO_ENDPOINTS: Final = Answer(503, "no_endpoints")
 _DENIED: Final = "denied"
+_NOTHING: Final = RoutePolicies()
 
 
 def bind_gate(vhost_name: str, route: Route, gateway: Gateway) -> Gate | None:
     """The gate of a route; None: it asks for nothing. What cannot be bound denies all requests, and is logged once."""
-    if route.policies is None:
+    policies = route.policies
+    if policies is None:
         return None
     try:
-        return Gate(vhost_name, route, route.policies, gateway)
+        if not asks_only_for_tls(policies):
+            return Gate(vhost_name, route, policies, gateway)
+        # Most routes of hosts with TLS ask for just this, and all of them for the same: one gate serves them.
+        key = (policies, route.max_body_bytes)
+        gate = gateway.gates.get(key)
+        if gate is None:
+            nobody = Route("prefix", "/", "", max_body_bytes=route.max_body_bytes)
+            gate = gateway.gates[key] = Gate(ANY_HOST, nobody, policies, gateway)
+        return gate
     except ValueError as error:
         where = f"{vhost_name}{route.path} of {route.namespace}/{route.ingress}"
         log.error("%s is denied (503), because it asks for what cannot be done: %s", where, error)
         return Gate(vhost_name, route, RoutePolicies(denied=str(error)), gateway)
 
 
+def asks_only_for_tls(policies: RoutePolicies) -> bool:
+    """Whether clients are sent to HTTPS, answers get fixed fields, and that is all: nothing of it is a route's own."""
+    return replace(policies, https_redirect=None, response=None) == _NOTHING
+
+
 class Gate:
     """The policies of one route of one worker. Raises ValueError for settings that cannot be used."""
 
     __slots__ = (
-        "_backend",
+        "__weakref__",
         "_canary",
         "_canary_sticky",
         "_hash_by",
@@ -78,6 +95,7 @@ class Gate:
         "certificates",
         "extra",
         "hash_subset",
+        "is_for_http_only",
         "latency_balanced",
         "max_response_header_bytes",
         "mirror",
@@ -97,7 +115,8 @@ class Gate:
         self.certificates = None if settings is None else HostCertificates(settings, vhost_name, gateway)
         self.extra = route_variables(route)
         cells = gateway.backends
-        self._backend: LiveBackend | None = cells.cell(route.backend) if route.backend else None
+        self.is_for_http_only = asks_only_for_tls(policies)
+        """A connection over TLS need not pass: all there is for it is ``answers.editor``."""
         self.pages = pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
         self.page_backend = None if pages is None else cells.cell(pages.backend)
         bound = [(phase, bind(self, route, gateway)) for phase, bind in BINDERS.items()]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from email.utils import formatdate
 from os import urandom
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.admission import Admission
@@ -23,6 +24,7 @@ from ingressd.telemetry.metrics import WorkerStats
 
 if TYPE_CHECKING:
     from ingressd.policy.forwarded import ForwardingRules
+    from ingressd.proxy.gate import Gate
     from ingressd.proxy.proxy_protocol import Relays
     from ingressd.proxy.shared_limits import SharedLimits
     from ingressd.proxy.verified_tls import HelloChoices
@@ -66,6 +68,7 @@ class Gateway:
         "draining",
         "exchange_type",
         "forwarding",
+        "gates",
         "handshakes",
         "hellos",
         "keeps_request_id",
@@ -109,6 +112,7 @@ class Gateway:
         self.handshakes: set[Abortable] = set()
         self.hellos: HelloChoices | None = None  # None: nobody looks into a hello. For connections accepted from now on
         self.relays: Relays | None = None  # None: clients connect themselves, not through PROXY protocol. Likewise
+        self.gates: WeakValueDictionary[Hashable, Gate] = WeakValueDictionary()  # those that routes share
         self.forwarding: ForwardingRules | None = None  # None: nobody in front of us is believed anything
         self.keeps_request_id = True  # a client's X-Request-ID is passed on
         self.materials = Materials()

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class ResponseRules:
     """Raises ValueError for settings that cannot be used."""
 
-    __slots__ = ("_compression", "_cookies", "_editor", "_location", "bandwidth", "encoders")
+    __slots__ = ("_compression", "_cookies", "_location", "bandwidth", "editor", "encoders")
 
     def __init__(self, policies: RoutePolicies, encoders: Encoders) -> None:
-        self._editor = None if policies.response is None else ResponseEditor(policies.response)
+        self.editor = None if policies.response is None else ResponseEditor(policies.response)
         self._cookies = None if policies.cookies is None else CookieRule(policies.cookies)
         self._location = None if policies.location is None else LocationRule(policies.location)
         self._compression: CompressionRules | None = None
@@ -36,7 +36,7 @@ class ResponseRules:
 
     def own(self, passage: Passage, *, is_tls: bool) -> bytes:
         """Field lines to add to an answer of ours."""
-        return passage.answer_fields if self._editor is None else self._editor.own(passage, is_tls=is_tls)
+        return passage.answer_fields if self.editor is None else self.editor.own(passage, is_tls=is_tls)
 
     def encoding(self, head: ResponseHead, ask: Ask, request: RequestHead) -> tuple[bytes, Encoding | None]:
         """The upstream's field lines as they go on, and how the body is compressed, if it is."""
@@ -62,8 +62,8 @@ class ResponseRules:
             lines = self._cookies.apply(lines)
         if self._location is not None:
             lines = self._location.apply(lines, ask)
-        if self._editor is not None:
-            lines = self._editor.edited(lines, passage, is_tls=ask.is_tls)
+        if self.editor is not None:
+            lines = self.editor.edited(lines, passage, is_tls=ask.is_tls)
         elif passage.answer_fields or passage.answer_without:
             lines = without_fields(lines, passage.answer_without) + passage.answer_fields
         if passage.allowed is not None:

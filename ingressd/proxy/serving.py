@@ -18,6 +18,7 @@ from ingressd.routing.table import RouteTable
 from ingressd.telemetry.metrics import RouteStats
 
 if TYPE_CHECKING:
+    from ingressd.policy.response_fields import ResponseEditor
     from ingressd.proxy.gate import Gate
     from ingressd.tls.client import UpstreamTls
 
@@ -69,10 +70,22 @@ class LiveBackend:
 class LiveRoute:
     """A route bound to what it needs at request time. ``backend`` None: answer ``route.status`` ourselves.
 
-    ``gate`` None: it asks nothing of a request, as nearly all do.
+    ``gate`` None: it asks nothing of a request, as nearly all do. ``over_tls``: connections over TLS pass it by, all
+    that they get is fields of answers.
     """
 
-    __slots__ = ("backend", "connect_s", "gate", "host", "max_body_bytes", "read_s", "route", "send_s", "stats")
+    __slots__ = (
+        "backend",
+        "connect_s",
+        "gate",
+        "host",
+        "max_body_bytes",
+        "over_tls",
+        "read_s",
+        "route",
+        "send_s",
+        "stats",
+    )
 
     def __init__(
         self, route: Route, host: str, backend: LiveBackend | None, stats: RouteStats, gate: Gate | None = None
@@ -82,6 +95,9 @@ class LiveRoute:
         self.backend = backend
         self.stats = stats
         self.gate = gate
+        self.over_tls: ResponseEditor | None = None
+        if gate is not None and gate.is_for_http_only:
+            self.over_tls = gate.answers.editor
         self.max_body_bytes = route.max_body_bytes
         self.connect_s = route.timeouts.connect_s
         self.read_s = route.timeouts.read_s
