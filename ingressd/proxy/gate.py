@@ -49,6 +49,7 @@ Step = Callable[[Ask, Passage], Answer | None]
 
 NO_ENDPOINTS: Final = Answer(503, "no_endpoints")
 _DENIED: Final = "denied"
+_PASSWORD: Final = frozenset((b"authorization",))
 _NOTHING: Final = RoutePolicies()
 
 
@@ -170,6 +171,8 @@ class Gate:
                 passage.is_canary = True
         if self._hash_by is not None:
             passage.endpoint_key = self._hash_by.expand(ask, self.extra)
+        if self.policies.basic_auth is not None:
+            passage.without |= _PASSWORD  # it was for us, whoever let the request pass
         if self._request is not None:
             self._request.apply(ask, passage, self.extra)
         if self.certificates is not None:
