@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from ingressd.policy.policies import RoutePolicies
@@ -67,8 +68,9 @@ def get(*fields: str, target: str = "/", method: str = "GET", body: bytes = b"")
     return head.encode("latin-1") + body
 
 
+@cache
 def alone() -> SharedLimits:
-    """Counters of one worker."""
+    """Counters of one worker, one for all tests: its descriptor is kept for good."""
     return SharedLimits(SharedLimits.create(1), workers=1, index=0)
 
 
