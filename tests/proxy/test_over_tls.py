@@ -46,7 +46,12 @@ def test_no_gate_is_passed_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     path = gated(TLS_ONLY, scheme=b"https")
     taken: list[type] = []
     start = Forwarding.start
-    monkeypatch.setattr(Forwarding, "start", lambda self, rest: (taken.append(type(self)), start(self, rest))[1])
+
+    def noted(self: Forwarding, rest: bytes) -> None:
+        taken.append(type(self))
+        start(self, rest)
+
+    monkeypatch.setattr(Forwarding, "start", noted)
     path.send(get())
     path.close()
     assert taken == [Forwarding]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ingressd.policy.timeouts import Timeouts
+from ingressd.proxy.downstream import Downstream
 from tests.support.client import Client
 from tests.support.gateway import one_host
 from tests.support.origin import Seen
@@ -149,6 +150,7 @@ async def test_a_body_waits_in_the_kernel_while_we_connect() -> None:
             await client.send(POST.replace(b"3", b"900000"))
             await connecting.wait()
             [connection] = gateway.gateway.connections
+            assert isinstance(connection, Downstream)
             assert not connection.transport.is_reading()
             assert (await client.answer()).status == 504
             assert connection.transport.is_reading()
