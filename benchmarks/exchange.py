@@ -20,6 +20,7 @@ from ingressd.proxy.gateway import Gateway
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.serving import Backends, LiveRoute, ServingState
+from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.proxy.upstream import UpstreamConnection
 from ingressd.routing.delta import difference
 from ingressd.routing.snapshot import Route, Snapshot
@@ -64,14 +65,19 @@ class NoTransport:
         return ("127.0.0.1", 12345) if name in ("peername", "sockname") else default
 
 
-def make_gateway(loop: asyncio.AbstractEventLoop, snapshot: Snapshot, log: AccessLog) -> Gateway:
+def make_gateway(
+    loop: asyncio.AbstractEventLoop, snapshot: Snapshot, log: AccessLog, shared_limits: SharedLimits | None = None
+) -> Gateway:
     """A gateway that serves ``snapshot`` and has no sockets."""
     stats = WorkerStats()
     limits = Limits(requests_per_connection=1 << 60, upstream_requests_per_connection=1 << 60)
     pool = Pool(limits.upstream_idle_per_endpoint)
     nothing = LiveRoute(Route("prefix", "/", ""), "_", None, stats.route("_", "", "", ""))
     state = ServingState(0, RouteTable.empty(), nothing)
-    gateway = Gateway(loop, state, stats=stats, log=log, pool=pool, backends=Backends(pool), limits=limits)
+    backends = Backends(pool)
+    gateway = Gateway(
+        loop, state, stats=stats, log=log, pool=pool, backends=backends, limits=limits, shared_limits=shared_limits
+    )
     builder = SnapshotBuilder(gateway, CertificateSwitch(ServerNames()))
     reader = FrameReader()
     for frames in change_frames(difference(Snapshot(), snapshot), snapshot, 1, full=True):
