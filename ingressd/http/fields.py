@@ -23,6 +23,7 @@ class FieldKind(IntEnum):
     DATE = 13  # passed on, and its absence matters in a response
     TRAILER = 14
     CLAIMED = 15  # what a client says about where a request came from: kept for whoever trusts it, never passed on
+    SERVER = 16  # of a response: what runs behind us is nobody's business, unless a route says otherwise
 
 
 _SPECIAL: dict[bytes, FieldKind] = {
@@ -71,7 +72,12 @@ def request_kind(name: bytes) -> FieldKind:
 def response_kind(name: bytes) -> FieldKind:
     """Kind of a response field by its name as spelled."""
     kind = response_kinds.get(name)
-    return _remember(response_kinds, name, _SPECIAL.get(name.lower(), FieldKind.END_TO_END)) if kind is None else kind
+    return _remember(response_kinds, name, _classify_response(name)) if kind is None else kind
+
+
+def _classify_response(name: bytes) -> FieldKind:
+    lower = name.lower()
+    return FieldKind.SERVER if lower == b"server" else _SPECIAL.get(lower, FieldKind.END_TO_END)
 
 
 def _classify_request(name: bytes) -> FieldKind:

@@ -24,12 +24,23 @@ _MAX_REMEMBERED_HEADS = 512
 
 
 class ResponseFields:
-    """What a response's field section says. ``onward`` holds the end-to-end field lines, each ending in CRLF.
+    """What a response's field section says. ``onward`` holds the end-to-end field lines, each ending in CRLF, but
+    those of Server, which are in ``server``.
 
     Shared by all responses with the same section: nobody may change one.
     """
 
-    __slots__ = ("chunked", "close", "content_length", "has_date", "keep_alive", "onward", "trailer", "upgrade")
+    __slots__ = (
+        "chunked",
+        "close",
+        "content_length",
+        "has_date",
+        "keep_alive",
+        "onward",
+        "server",
+        "trailer",
+        "upgrade",
+    )
 
     def __init__(self) -> None:
         self.onward = b""
@@ -38,6 +49,7 @@ class ResponseFields:
         self.close = False
         self.keep_alive = False
         self.has_date = False
+        self.server = b""
         self.trailer = b""
         self.upgrade = b""
 
@@ -48,6 +60,8 @@ NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
 
 class Editor(Protocol):
     """Changes the field lines of answers over TLS, for some routes."""
+
+    shows_server: bool
 
     def edited(self, onward: bytes, plan: None, *, is_tls: bool) -> bytes: ...
 
@@ -89,12 +103,21 @@ class ResponseHead:
     def edited(self, editor: Editor) -> "ResponseHead":
         """The same answer with the end-to-end fields that ``editor`` makes of those received; remembered for one."""
         if self._editor is not editor:
-            fields = copy(self.fields)
-            fields.onward = editor.edited(self.fields.onward, None, is_tls=True)
+            head = self.with_server() if editor.shows_server else self
+            fields = copy(head.fields)
+            fields.onward = editor.edited(fields.onward, None, is_tls=True)
             self._editor = editor
             self._edited = ResponseHead(self.minor, self.status, self.reason, fields)
         assert self._edited is not None  # noqa: S101 - made with its editor
         return self._edited
+
+    def with_server(self) -> "ResponseHead":
+        """The same answer, Server passed on."""
+        if not self.fields.server:
+            return self
+        fields = copy(self.fields)
+        fields.onward = fields.server + fields.onward
+        return ResponseHead(self.minor, self.status, self.reason, fields)
 
     def closing(self) -> bytes:
         """``onward`` for a client whose connection ends with the answer."""
@@ -215,6 +238,8 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> ResponseFields:
         fields.close = b"close" in options
         fields.keep_alive = b"keep-alive" in options
         onward = without_named(onward, options)
+        if b"server" in options:
+            fields.server = b""
     fields.onward = b"".join(onward)
     return fields
 
@@ -237,6 +262,8 @@ def _judge_field(
         fields.upgrade = b", ".join(filter(None, (fields.upgrade, value)))
     elif kind is FieldKind.TRAILER:
         fields.trailer = b", ".join(filter(None, (fields.trailer, value)))
+    elif kind is FieldKind.SERVER:
+        fields.server += b"%b: %b\r\n" % (name, value)
     else:
         fields.has_date = fields.has_date or kind is FieldKind.DATE
         onward += (name, b": ", value, b"\r\n")

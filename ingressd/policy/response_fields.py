@@ -85,13 +85,15 @@ class FieldError(ValueError):
 class ResponseEditor:
     """``ResponseEdits`` made ready for one route of one worker."""
 
-    __slots__ = ("_plain", "_secure")
+    __slots__ = ("_plain", "_secure", "shows_server")
 
     def __init__(self, edits: ResponseEdits) -> None:
         """Raises FieldError."""
         hidden = {name.lower() for name in (*edits.hide, *edits.remove)}
         if not edits.server:
             hidden.add("server")
+        self.shows_server = "server" not in hidden
+        """Else the data path keeps the upstream's Server to itself."""
         removed = {name.lower() for name in edits.remove}
         fields = {name.lower(): (name, value) for name, value in edits.fields}
         for name, value in fields.values():

@@ -221,6 +221,9 @@ class PlannedForwarding(Observed):
         self._observe_latency()
         if not self._is_aside and self._goes_elsewhere(head.status):
             return
+        editor = self._gate.answers.editor
+        if editor is not None and editor.shows_server:
+            head = head.with_server()
         self.answered = head
         self.header_s = monotonic() - self.upstream_started
         self.status = head.status

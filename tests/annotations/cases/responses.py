@@ -14,6 +14,13 @@ def hsts(value: str | None) -> tuple[Ask, Want]:
 
 CASES: list[Case] = [
     case(
+        "the Server of the upstream is hidden",
+        {},
+        (Ask(), Want(headers={"server": None})),
+        (Ask(tls=True), Want(headers={"server": None})),
+        shows=("server-tokens",),
+    ),
+    case(
         "a backend for when there is none",
         {"default-backend": "errors"},
         (
