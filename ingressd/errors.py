@@ -46,6 +46,10 @@ class BadRequest(ProxyError):
     source = Source.DOWNSTREAM
 
 
+OUT_OF_DESCRIPTORS = "no_descriptors"
+"""Reason of an ``UpstreamError``: this process may open nothing more, which says nothing of the endpoint."""
+
+
 class UpstreamError(ProxyError):
     """The endpoint failed us. ``unheard``: it has certainly not got a byte of the request, so any may be sent again."""
 

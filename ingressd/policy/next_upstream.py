@@ -19,6 +19,7 @@ _REASONS = {
         "closed_in_head",
         "closed_in_response",
         "connect_failed",
+        "no_descriptors",
         "tls_handshake_failed",
     ),
     "timeout": ("connect_timeout", "read_timeout", "send_timeout", "tls_handshake_timeout"),

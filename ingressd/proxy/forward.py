@@ -10,7 +10,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ingressd.errors import BadRequest, ProxyError, UpstreamError
+from ingressd.errors import OUT_OF_DESCRIPTORS, BadRequest, ProxyError, UpstreamError
 from ingressd.http import hops
 from ingressd.http.framing import encode_chunk, encode_end
 from ingressd.http.head import RequestHead
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # Looking into an enum costs more than a comparison: once is enough.
 _CONNECTING, _ENDED = State.CONNECTING, State.ENDED
 _LEASED, _HEAD, _COMPLETE = Happening.LEASED, Happening.HEAD, Happening.COMPLETE
+
+_CLOSE_AND_END = b"Connection: close\r\n\r\n"
 
 CLIENT_GONE = 499
 """What log and metrics show, as nginx does, when the client left before any response began."""
@@ -150,7 +152,7 @@ class Forwarding(Exchange):
         if fresh and self.attempts == 1 and endpoint.idle and b"\r\nConnection: " not in self._head:
             # Connections idle already: this one is not kept beside them, and the endpoint is told so.
             self._spare = True
-            self._head = self._head[:-2] + b"Connection: close\r\n\r\n"
+            self._head = self._head[:-2] + _CLOSE_AND_END
         if not self.body_done:
             self.down.stop_waiting()
             self.down.hold_reading(True)
@@ -162,7 +164,7 @@ class Forwarding(Exchange):
         except UpstreamError as error:
             self.gateway.pool.release(endpoint, None, reusable=False)
             if self.state is _CONNECTING:
-                self.on_upstream_failed(error)
+                self._without_connection(endpoint, error)
             return
         if self.state is not _CONNECTING:
             # The client left meanwhile; the next request may have the connection.
@@ -172,6 +174,17 @@ class Forwarding(Exchange):
             self.on_upstream_failed(UpstreamError("connect_failed", f"{endpoint.label} closed at once", unheard=True))
         else:
             self._send(connection, monotonic())
+
+    def _without_connection(self, endpoint: LiveEndpoint, error: UpstreamError) -> None:
+        """None could be opened. When that is for want of descriptors, a kept one is better than none."""
+        kept = self.gateway.pool.lease(endpoint) if error.reason == OUT_OF_DESCRIPTORS and endpoint.idle else None
+        if kept is None:
+            self.on_upstream_failed(error)
+            return
+        if self._spare:
+            self._spare = False
+            self._head = self._head.removesuffix(_CLOSE_AND_END) + b"\r\n"
+        self._send(kept, monotonic())
 
     def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection, now: float) -> None:
         gateway = self.gateway
@@ -274,7 +287,7 @@ class Forwarding(Exchange):
     def _blame(self, error: UpstreamError) -> None:
         """Note what the failure says of the endpoint. That an idle connection had ended says nothing."""
         endpoint = self.endpoint
-        if endpoint is None or error.reason in ("no_endpoints", STALE):
+        if endpoint is None or error.reason in ("no_endpoints", STALE, OUT_OF_DESCRIPTORS):
             return
         if endpoint.health.failed(monotonic()):
             log.warning("endpoint %s is set aside: %s", endpoint.label, error)

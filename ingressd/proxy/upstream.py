@@ -6,10 +6,11 @@ Reading is strict: whatever cannot be one well-framed response to the one reques
 from __future__ import annotations
 
 import asyncio
+from errno import EMFILE, ENFILE
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ingressd.errors import UpstreamError
+from ingressd.errors import OUT_OF_DESCRIPTORS, UpstreamError
 from ingressd.http.field_values import list_items
 from ingressd.http.framing import ChunkReader, FramingError
 from ingressd.http.response import (
@@ -429,5 +430,6 @@ async def open_connection(gateway: Gateway, endpoint: LiveEndpoint, timeout_s: f
         detail = f"{endpoint.label} did not accept within {timeout_s:g} s"
         raise UpstreamError("connect_timeout", detail, unheard=True) from None
     except OSError as error:
-        raise UpstreamError("connect_failed", f"{endpoint.label}: {error}", unheard=True) from None
+        reason = OUT_OF_DESCRIPTORS if error.errno in (EMFILE, ENFILE) else "connect_failed"
+        raise UpstreamError(reason, f"{endpoint.label}: {error}", unheard=True) from None
     return connection

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from errno import EMFILE, ENFILE
 from time import monotonic
 
-from ingressd.errors import UpstreamError
+from ingressd.errors import OUT_OF_DESCRIPTORS, UpstreamError
 from ingressd.policy.upstream_tls import BackendTls
 from ingressd.proxy.tls_sending import HANDSHAKE, OPEN, WAITING
 from ingressd.proxy.tls_transport import TlsTransport
@@ -192,7 +193,8 @@ async def connect_tls(
         detail = f"{address} port {port}: not within {timeout_s:g} s"
         raise UpstreamError(f"{step}_timeout", detail, unheard=True) from None
     except OSError as error:
-        raise UpstreamError("connect_failed", f"{address} port {port}: {error}", unheard=True) from None
+        reason = OUT_OF_DESCRIPTORS if error.errno in (EMFILE, ENFILE) else "connect_failed"
+        raise UpstreamError(reason, f"{address} port {port}: {error}", unheard=True) from None
     except asyncio.CancelledError:
         transport.abandon()
         raise

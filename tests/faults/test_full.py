@@ -54,4 +54,4 @@ async def test_at_the_limit(narrow_shop: Shop, ledger: Ledger) -> None:
         for caller in callers:
             caller.close()
     assert ledger.unanswered() == set()
-    assert "accepting again" in daemon.log
+    await soon(lambda: "accepting again" in daemon.log)
