@@ -31,14 +31,13 @@ def ingress_class(name: str = CLASS, controller: str = "ingressd.io/ingress-cont
 def ingress(
     name: str, hosts: Mapping[str, Mapping[str, str]], *, tls: Mapping[str, Iterable[str]] | None = None
 ) -> Json:
-    """Host → Prefix path → Service; Secret → its hosts, which are served by plain HTTP as well."""
+    """Host → Prefix path → Service; Secret → its hosts. Hosts with TLS are served by plain HTTP as well."""
     rules = [{"host": host, "http": {"paths": [_path(*one) for one in paths.items()]}} for host, paths in hosts.items()]
     spec: Json = {"ingressClassName": CLASS, "rules": rules}
     if tls:
         spec["tls"] = [{"secretName": secret, "hosts": list(names)} for secret, names in tls.items()]
     made = _object("networking.k8s.io/v1", "Ingress", name, {"spec": spec})
-    if tls:
-        made["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+    made["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
     return made
 
 
