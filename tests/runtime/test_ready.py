@@ -102,6 +102,6 @@ def test_without_uvloop(shop: Shop) -> None:
         eventually(lambda: {daemon.get("/", host="more.example").status for _ in range(6)} == {200})
         assert (daemon.workers, daemon.control) == (workers, control)
         os.kill(workers[0], signal.SIGKILL)
-        eventually(lambda: len(daemon.workers) == 2 and daemon.workers[0] != workers[0])
+        eventually(lambda: daemon.workers.get(0, workers[0]) != workers[0] and len(daemon.workers) == 2)
         assert {daemon.get("/", host=HOST, scheme=scheme).status for scheme in ("http", "https") * 4} == {200}
         assert "Traceback" not in daemon.log
