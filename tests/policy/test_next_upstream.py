@@ -6,6 +6,7 @@ import pytest
 
 import ingressd.http.response
 import ingressd.proxy.upstream
+from ingressd.errors import OUT_OF_DESCRIPTORS
 from ingressd.policy import next_upstream
 from ingressd.policy.next_upstream import CONDITIONS, MAX_TRIES, NextUpstream, NextUpstreamRule, read_conditions
 
@@ -69,7 +70,8 @@ def test_every_failure_of_an_endpoint_has_a_condition() -> None:
     text = "".join(
         Path(str(module.__file__)).read_text() for module in (ingressd.proxy.upstream, ingressd.http.response)
     )
-    reasons = set(re.findall(r'UpstreamError\(\s*"(\w+)"', text)) | set(re.findall(r'"(\w+_timeout)"', text))
+    reasons = set(re.findall(r'(?:UpstreamError\(\s*|reason = .*)"(\w+)"', text))
+    reasons |= set(re.findall(r'"(\w+_timeout)"', text)) | {OUT_OF_DESCRIPTORS}
     known = {reason for words in next_upstream._REASONS.values() for reason in words}
     assert {"bad_status_line", "connect_failed", "read_timeout"} <= reasons
     unplaced = reasons - known - {"bad_response_chunks"}
