@@ -58,12 +58,12 @@ NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
 """How a response's body is framed (RFC 9112 §6.3)."""
 
 
-class Editor(Protocol):
-    """Changes the field lines of answers over TLS, for some routes."""
+class Edit(Protocol):
+    """Changes the field lines of answers, for some routes."""
 
     shows_server: bool
 
-    def edited(self, onward: bytes, plan: None, *, is_tls: bool) -> bytes: ...
+    def apply(self, onward: bytes) -> bytes: ...
 
 
 class ResponseHead:
@@ -76,8 +76,8 @@ class ResponseHead:
 
     __slots__ = (
         "_closing",
+        "_edit",
         "_edited",
-        "_editor",
         "fields",
         "framing",
         "keeps_open",
@@ -95,20 +95,20 @@ class ResponseHead:
         self.framing = _framing(minor, status, fields)
         self.keeps_open = not fields.close and (minor == 1 or fields.keep_alive)
         self.onward = self._closing = b""
-        self._editor: Editor | None = None
+        self._edit: Edit | None = None
         self._edited: ResponseHead | None = None
         if status >= 200 and fields.has_date and not fields.trailer and self.framing != UNTIL_CLOSE:
             self.onward = self.worded(self.framing_line(self.framing), b"")
 
-    def edited(self, editor: Editor) -> "ResponseHead":
-        """The same answer with the end-to-end fields that ``editor`` makes of those received; remembered for one."""
-        if self._editor is not editor:
-            head = self.with_server() if editor.shows_server else self
+    def edited(self, edit: Edit) -> "ResponseHead":
+        """The same answer with the end-to-end fields that ``edit`` makes of those received; remembered for one."""
+        if self._edit is not edit:
+            head = self.with_server() if edit.shows_server else self
             fields = copy(head.fields)
-            fields.onward = editor.edited(fields.onward, None, is_tls=True)
-            self._editor = editor
+            fields.onward = edit.apply(fields.onward)
+            self._edit = edit
             self._edited = ResponseHead(self.minor, self.status, self.reason, fields)
-        assert self._edited is not None  # noqa: S101 - made with its editor
+        assert self._edited is not None  # noqa: S101 - made with its edit
         return self._edited
 
     def with_server(self) -> "ResponseHead":

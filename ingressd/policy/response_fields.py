@@ -85,7 +85,7 @@ class FieldError(ValueError):
 class ResponseEditor:
     """``ResponseEdits`` made ready for one route of one worker."""
 
-    __slots__ = ("_plain", "_secure", "shows_server")
+    __slots__ = ("over_http", "over_tls", "shows_server")
 
     def __init__(self, edits: ResponseEdits) -> None:
         """Raises FieldError."""
@@ -101,15 +101,15 @@ class ResponseEditor:
             if problem:
                 raise FieldError(problem)
         kept = {lower: field for lower, field in fields.items() if lower not in removed}
-        self._plain = _Edit(hidden | set(fields), kept.values())
-        self._secure = self._plain
+        self.over_http = FixedEdit(hidden | set(fields), kept.values())
+        self.over_tls = self.over_http
         if edits.hsts is not None and "strict-transport-security" not in removed:
             kept["strict-transport-security"] = ("Strict-Transport-Security", edits.hsts.value())
-            self._secure = _Edit(hidden | set(kept) | set(fields), kept.values())
+            self.over_tls = FixedEdit(hidden | set(kept) | set(fields), kept.values())
 
     def edited(self, onward: bytes, plan: Plan | None, *, is_tls: bool) -> bytes:
         """The lines for the client, made of an upstream's end-to-end lines."""
-        lines = (self._secure if is_tls else self._plain).apply(onward)
+        lines = (self.over_tls if is_tls else self.over_http).apply(onward)
         if plan is None:
             return lines
         if plan.answer_without:
@@ -118,21 +118,31 @@ class ResponseEditor:
 
     def own(self, plan: Plan | None, *, is_tls: bool) -> bytes:
         """The lines to add to an answer of ours."""
-        lines = (self._secure if is_tls else self._plain).lines
+        lines = (self.over_tls if is_tls else self.over_http).lines
         if plan is None:
             return lines
         return (without_fields(lines, plan.answer_without) if plan.answer_without else lines) + plan.answer_fields
 
 
-class _Edit:
-    __slots__ = ("_marks", "_remembered", "lines")
+class FixedEdit:
+    """What is done to every answer over one kind of connection: ``lines`` are added."""
+
+    __slots__ = ("_marks", "_remembered", "lines", "shows_server")
 
     def __init__(self, names: Iterable[str], fields: Iterable[tuple[str, str]]) -> None:
+        names = set(names)
+        self.shows_server = "server" not in names
         self._marks = tuple(f"\r\n{name}:".encode("ascii", "replace") for name in sorted(set(names)))
         self.lines = b"".join(f"{name}: {value.strip()}\r\n".encode() for name, value in fields if value.strip())
         self._remembered: dict[bytes, bytes] = {}
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether it does anything that the data path does not do by itself, which is to keep Server back."""
+        return bool(self.lines) or self.shows_server or len(self._marks) > 1
+
     def apply(self, onward: bytes) -> bytes:
+        """The lines for the client, made of an upstream's end-to-end lines."""
         edited = self._remembered.get(onward)
         if edited is not None:
             return edited

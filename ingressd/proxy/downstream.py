@@ -249,9 +249,7 @@ class Downstream(Provenance, asyncio.Protocol):
         route = state.table.find(fields.host, line.path) or state.fallback
         if line.other_reading and state.find(fields.host, line.other_reading) is not route:
             self._refuse(BadRequest("ambiguous_path", "an encoded slash would lead another server elsewhere"), request)
-        elif route.gate is not None and not (
-            route.over_tls is not None and self.scheme == b"https" and gateway.forwarding is None
-        ):
+        elif route.gate is not None and not self._is_spared(route):
             pass_gate(self, request, route, route.gate, rest)
         elif 0 < route.max_body_bytes < fields.content_length:
             self._refuse(BadRequest("body_too_large", f"more than {route.max_body_bytes} bytes"), request, route)
@@ -262,6 +260,11 @@ class Downstream(Provenance, asyncio.Protocol):
             forwarding = gateway.exchange_type(self, request, route, route.backend)
             self.exchange = forwarding
             forwarding.start(rest)
+
+    def _is_spared(self, route: LiveRoute) -> bool:
+        """Whether the route's gate has nothing to say to this kind of connection."""
+        spares = route.spares_tls if self.scheme == b"https" else route.spares_http
+        return spares and self.gateway.forwarding is None
 
     def _answer(self, route: LiveRoute, request: RequestHead, rest: bytes) -> None:
         """A route without a backend answers by itself; a body nobody reads ends the connection."""

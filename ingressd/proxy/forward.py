@@ -26,6 +26,7 @@ from ingressd.proxy.tunnel import Tunnel
 from ingressd.proxy.upstream import UpstreamConnection, open_connection
 
 if TYPE_CHECKING:
+    from ingressd.policy.response_fields import FixedEdit
     from ingressd.proxy.choosing import Picks
     from ingressd.proxy.downstream import Downstream
 
@@ -324,8 +325,12 @@ class Forwarding(Exchange):
 
     def _own_fields(self) -> bytes:
         """Field lines that this route adds to an answer of ours."""
-        editor = self.route.over_tls
-        return b"" if editor is None else editor.own(None, is_tls=True)
+        edit = self._fixed_edit()
+        return b"" if edit is None else edit.lines
+
+    def _fixed_edit(self) -> FixedEdit | None:
+        """What the route does to every answer over this kind of connection."""
+        return self.route.over_tls if self.down.scheme == b"https" else self.route.over_http
 
     def _abort(self) -> None:
         self._let_go()
@@ -377,9 +382,9 @@ class Forwarding(Exchange):
         if endpoint is not None and endpoint.health.has_failed:
             endpoint.health.succeeded()
         self.status = head.status
-        editor = self.route.over_tls
-        if editor is not None:
-            head = head.edited(editor)
+        if self.route.gate is not None:  # which was spared
+            edit = self._fixed_edit()
+            head = head if edit is None else head.edited(edit)
         if not (head.onward and framing == head.framing and self.request.line.minor and self.body_done):
             self._out_head = self._worded(head, framing)
             return

@@ -95,8 +95,8 @@ class Gate:
         "buffers_request",
         "certificates",
         "extra",
+        "has_fixed_answers",
         "hash_subset",
-        "is_for_http_only",
         "latency_balanced",
         "max_response_header_bytes",
         "mirror",
@@ -116,8 +116,8 @@ class Gate:
         self.certificates = None if settings is None else HostCertificates(settings, vhost_name, gateway)
         self.extra = route_variables(route)
         cells = gateway.backends
-        self.is_for_http_only = asks_only_for_tls(policies)
-        """A connection over TLS need not pass: all there is for it is ``answers.editor``."""
+        self.has_fixed_answers = asks_only_for_tls(policies)
+        """A connection that is not redirected need not pass: all there is for it is ``answers.editor``."""
         self.pages = pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
         self.page_backend = None if pages is None else cells.cell(pages.backend)
         bound = [(phase, bind(self, route, gateway)) for phase, bind in BINDERS.items()]

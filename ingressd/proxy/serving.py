@@ -18,7 +18,7 @@ from ingressd.routing.table import RouteTable
 from ingressd.telemetry.metrics import RouteStats
 
 if TYPE_CHECKING:
-    from ingressd.policy.response_fields import ResponseEditor
+    from ingressd.policy.response_fields import FixedEdit
     from ingressd.proxy.gate import Gate
     from ingressd.tls.client import UpstreamTls
 
@@ -70,8 +70,8 @@ class LiveBackend:
 class LiveRoute:
     """A route bound to what it needs at request time. ``backend`` None: answer ``route.status`` ourselves.
 
-    ``gate`` None: it asks nothing of a request, as nearly all do. ``over_tls``: connections over TLS pass it by, all
-    that they get is fields of answers.
+    ``gate`` None: it asks nothing of a request, as nearly all do. ``spares_tls`` and ``spares_http``: connections of
+    that kind need not pass it, all that they get is fixed fields of answers: ``over_tls``, ``over_http``.
     """
 
     __slots__ = (
@@ -80,10 +80,13 @@ class LiveRoute:
         "gate",
         "host",
         "max_body_bytes",
+        "over_http",
         "over_tls",
         "read_s",
         "route",
         "send_s",
+        "spares_http",
+        "spares_tls",
         "stats",
     )
 
@@ -95,9 +98,14 @@ class LiveRoute:
         self.backend = backend
         self.stats = stats
         self.gate = gate
-        self.over_tls: ResponseEditor | None = None
-        if gate is not None and gate.is_for_http_only:
-            self.over_tls = gate.answers.editor
+        self.over_http: FixedEdit | None = None
+        self.over_tls: FixedEdit | None = None
+        self.spares_tls = gate is not None and gate.has_fixed_answers
+        self.spares_http = self.spares_tls and gate is not None and gate.policies.https_redirect is None
+        editor = None if gate is None or not self.spares_tls else gate.answers.editor
+        if editor is not None:
+            self.over_tls = editor.over_tls if editor.over_tls.is_needed else None
+            self.over_http = editor.over_http if self.spares_http and editor.over_http.is_needed else None
         self.max_body_bytes = route.max_body_bytes
         self.connect_s = route.timeouts.connect_s
         self.read_s = route.timeouts.read_s

@@ -113,9 +113,9 @@ def test_what_is_remembered_is_bounded() -> None:
     editor = ResponseEditor(ResponseEdits())
     for number in range(1000):
         editor.edited(b"X: %d\r\n" % number, None, is_tls=False)
-    assert len(editor._plain._remembered) <= 256
+    assert len(editor.over_http._remembered) <= 256
     editor.edited(b"X: " + b"y" * 4096 + b"\r\n", None, is_tls=False)
-    assert max(map(len, editor._plain._remembered)) < 2048
+    assert max(map(len, editor.over_http._remembered)) < 2048
 
 
 # ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -42,8 +42,18 @@ def test_over_tls_answers_differ_in_nothing_from_those_of_a_gate(others: RoutePo
     assert b"X-Forwarded-Proto: https\r\n" in path.forwarded
 
 
-def test_no_gate_is_passed_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = gated(TLS_ONLY, scheme=b"https")
+@pytest.mark.parametrize(
+    ("policies", "scheme", "added"),
+    [
+        (TLS_ONLY, b"https", HSTS),
+        (RoutePolicies(response=TLS_ONLY.response), b"http", b""),
+        (RoutePolicies(response=ResponseEdits(fields=(("X-A", "b"),))), b"http", b"X-A: b\r\n"),
+    ],
+)
+def test_no_gate_is_passed(
+    policies: RoutePolicies, scheme: bytes, added: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gated(policies, scheme=scheme)
     taken: list[type] = []
     start = Forwarding.start
 
@@ -55,6 +65,9 @@ def test_no_gate_is_passed_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     path.send(get())
     path.close()
     assert taken == [Forwarding]
+    assert path.statuses == [200]
+    assert added in path.received
+    assert (b"Strict-" in path.received) is (scheme == b"https")
 
 
 def test_without_endpoints_the_answer_is_ours_and_has_the_fields() -> None:
