@@ -110,7 +110,7 @@ async def origin(script: Script = polite, *, port: int = 0) -> AsyncIterator[Ori
         yield opened[0]
     finally:
         server.close()
-        for _ in range(3):  # a connection accepted just now gets its task, which alone closes it
+        for _ in range(8):  # a connection accepted just now gets its task, turns later, which alone closes it
             await asyncio.sleep(0)
         for task in list(running):
             task.cancel()
