@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from ingressd.demo.backends import serve_backends
@@ -39,7 +40,8 @@ def run_demo(directory: Path | None, http_port: int, https_port: int, admin_port
     try:
         return run(_settings(folder, http_port, https_port, admin_port, workers), on_ready=tell)
     finally:
-        os.kill(backends, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a signal to the whole group has ended them already
+            os.kill(backends, signal.SIGKILL)
 
 
 def _settings(folder: Path, http_port: int, https_port: int, admin_port: int, workers: int) -> Settings:
