@@ -13,6 +13,7 @@ import os
 import pstats
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ingressd.proxy.downstream import Downstream
@@ -113,23 +114,31 @@ def requests_of(kind: str, first: int) -> list[bytes]:
     return [BROWSER + b"Cookie: session=%d\r\n\r\n" % number for number in numbers]
 
 
-def run(kind: str, count: int) -> float:
-    """Microseconds per exchange. Requests are made a few at a time, so that they are in the cache as a read is."""
-    loop = asyncio.new_event_loop()
-    log = AccessLog(os.open(os.devnull, os.O_WRONLY))
-    down, up = make_pair(make_gateway(loop, one_host([1]), log))
+def microseconds(
+    down: Downstream, up: UpstreamConnection, count: int, requests_from: Callable[[int], list[bytes]]
+) -> float:
+    """Per exchange. Requests are made a few at a time, so that they are in the cache as a read is."""
     used = 0.0
     for first in range(0, count, AT_ONCE):
-        messages = requests_of(kind, first)
+        messages = requests_from(first)
         started = time.process_time()
         for message in messages:
             down.data_received(message)
             up.data_received(ANSWER)
         used += time.process_time() - started
-    log.close()
-    loop.close()
     assert down.requests == count
     return used / count * 1e6
+
+
+def run(kind: str, count: int) -> float:
+    """Microseconds per exchange."""
+    loop = asyncio.new_event_loop()
+    log = AccessLog(os.open(os.devnull, os.O_WRONLY))
+    down, up = make_pair(make_gateway(loop, one_host([1]), log))
+    us = microseconds(down, up, count, lambda first: requests_of(kind, first))
+    log.close()
+    loop.close()
+    return us
 
 
 def main() -> None:

@@ -10,9 +10,8 @@ import argparse
 import asyncio
 import os
 import statistics
-import time
 
-from benchmarks.exchange import ANSWER, AT_ONCE, BROWSER, make_gateway, make_pair
+from benchmarks.exchange import AT_ONCE, BROWSER, make_gateway, make_pair, microseconds
 from ingressd.policy.address_list import AddressLists
 from ingressd.policy.affinity import Affinity
 from ingressd.policy.cors import Cors
@@ -54,17 +53,10 @@ def run(policies: RoutePolicies | None, count: int) -> float:
     route = Route("prefix", "/", "default/app:80", "default", "web", "app", policies=policies)
     down, up = make_pair(make_gateway(loop, one_host([1], route=route), log, shared_limits))
     down.scheme = b"http" if policies is None or policies.https_redirect is None else b"https"
-    used = 0.0
-    for _ in range(0, count, AT_ONCE):
-        started = time.process_time()
-        for _ in range(AT_ONCE):
-            down.data_received(REQUEST)
-            up.data_received(ANSWER)
-        used += time.process_time() - started
+    us = microseconds(down, up, count, lambda first: [REQUEST] * AT_ONCE)
     log.close()
     loop.close()
-    assert down.requests == count
-    return used / count * 1e6
+    return us
 
 
 def main() -> None:
