@@ -109,9 +109,21 @@ async def origin(script: Script = polite, *, port: int = 0) -> AsyncIterator[Ori
     try:
         yield opened[0]
     finally:
-        server.close()
-        for _ in range(8):  # a connection accepted just now gets its task, turns later, which alone closes it
-            await asyncio.sleep(0)
+        await _stop_accepting(server)
         for task in list(running):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _stop_accepting(server: asyncio.Server) -> None:
+    """Close ``server`` once whatever it has accepted has a task of its own, which closes its connection.
+
+    asyncio accepts in one turn of the loop and makes the transport in a later one, which fails and leaks the socket
+    when the server was closed between the two.
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(8):  # accepted, transport, connection made, task: a turn each, and some to spare
+        await asyncio.sleep(0)
+    server.close()
