@@ -21,6 +21,8 @@ NAMESPACE = "farm"
 RSA_EACH = 20
 """Every so many certificates one has an RSA key: they are slow to make, and few are left in the wild."""
 _SPAN = datetime.timedelta(days=90)
+PLAIN_TOO = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+"""Hosts with TLS redirect plain requests; here clients of both kinds are served."""
 
 
 def host_name(number: int) -> str:
@@ -45,7 +47,7 @@ def ingress(number: int, secrets: int) -> Object:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": meta(f"ingress-{number}"),
+        "metadata": meta(f"ingress-{number}", annotations=PLAIN_TOO),
         "spec": spec,
     }
 
