@@ -58,6 +58,7 @@ _CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x
 _UNMISTAKABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
 
 _MAX_REMEMBERED_NAMES = 4096
+_MAX_NAME_TO_REMEMBER = 64  # longer than any that is in use: one may have as many bytes as a whole header
 request_kinds: dict[bytes, FieldKind] = {}
 response_kinds: dict[bytes, FieldKind] = {}
 """What the two functions below remember, for those who ask often: look here first."""
@@ -92,6 +93,8 @@ def _classify_request(name: bytes) -> FieldKind:
 
 
 def _remember(kinds: dict[bytes, FieldKind], name: bytes, kind: FieldKind) -> FieldKind:
+    if len(name) > _MAX_NAME_TO_REMEMBER:
+        return kind
     if len(kinds) >= _MAX_REMEMBERED_NAMES:
         kinds.clear()  # or names that one client made up would stay for ever
     kinds[name] = kind

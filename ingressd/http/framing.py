@@ -13,7 +13,10 @@ _QUOTED = rb"\"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff]
 _CHUNK_LINE = re.compile(
     rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED)
 )
-_TRAILER_LINE = re.compile(rb"(%b):[ \t]*([\t\x20-\x7e\x80-\xff]*)" % _TOKEN)
+# White space before the value is a part of it until it is stripped: two neighbours that both take it would try every
+# border between them before they refuse a line, 0.7 s for one of 8 KiB.
+_TRAILER_LINE = re.compile(rb"(%b):([\t\x20-\x7e\x80-\xff]*)" % _TOKEN)
+_PLAIN_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n")
 _MAX_CHUNK_LINE_BYTES = 256  # a size and modest extensions; anything longer only costs us memory
 _MAX_TRAILER_BYTES = 8192
 
@@ -52,6 +55,10 @@ class ChunkReader:
         at = 0
         end = len(data)
         while at < end and not self.done:
+            if self._step is _SIZE and not self._line:
+                at = self._take_whole_chunks(data, at, payload)
+                if at == end:
+                    break
             if self._step is _PAYLOAD:
                 piece = data if at == 0 and end <= self._need else data[at : at + self._need]
                 payload.append(piece)
@@ -64,6 +71,21 @@ class ChunkReader:
         if self.done:
             self.rest = data[at:]
         return payload
+
+    def _take_whole_chunks(self, data: bytes, at: int, payload: list[bytes]) -> int:
+        """Chunks that are plain and all there, up to the first that is not. Only speed: a client may send chunks of a
+        byte, and a read of them would hold up everybody else five times as long.
+        """
+        while True:
+            match = _PLAIN_CHUNK_LINE.match(data, at)
+            if match is None:
+                return at
+            begin = match.end()
+            stop = begin + int(match[1], 16)
+            if stop == begin or data[stop : stop + 2] != b"\r\n":
+                return at
+            payload.append(data[begin:stop])
+            at = stop + 2
 
     def _feed_line(self, data: bytes, at: int) -> int:
         limit = 2 if self._step is _PAYLOAD_END else _MAX_CHUNK_LINE_BYTES
@@ -108,7 +130,7 @@ class ChunkReader:
             raise FramingError("a malformed or too large trailer section")
         name, value = match.groups()
         if may_be_trailer(name):
-            self.trailers += name + b": " + value.rstrip() + b"\r\n"
+            self.trailers += name + b": " + value.strip() + b"\r\n"
 
 
 _SIZE, _PAYLOAD, _PAYLOAD_END, _TRAILER = range(4)

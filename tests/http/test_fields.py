@@ -22,6 +22,15 @@ def test_made_up_names_do_not_keep_real_ones_from_being_remembered() -> None:
     assert b"X-Real-Name" in fields.request_kinds
 
 
+def test_names_as_long_as_a_header_are_not_remembered() -> None:
+    """4,096 of them would be 128 MiB of every worker, which one client can fill."""
+    name = b"X-" + b"a" * 30_000
+    assert request_kind(name) is FieldKind.END_TO_END
+    assert response_kind(name) is FieldKind.END_TO_END
+    assert name not in fields.request_kinds
+    assert name not in fields.response_kinds
+
+
 @pytest.mark.parametrize("name", [b"X-Checksum", b"Grpc-Status", b"ETag", b"Server-Timing", b"Digest"])
 def test_trailers_that_pass(name: bytes) -> None:
     assert may_be_trailer(name)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingressd.http import framing
 from ingressd.http.framing import ChunkReader, FramingError, encode_chunk, encode_end
 
 
@@ -66,6 +67,7 @@ BAD = {
     "trailer with a space before the colon": b"0\r\nX-Sum : 1\r\n\r\n",
     "folded trailer": b"0\r\nX-Sum: 1\r\n 2\r\n\r\n",
     "trailer with NUL": b"0\r\nX-Sum: \x00\r\n\r\n",
+    "trailer of white space": b"0\r\nX-Sum:" + b" " * 7000 + b"\x01\r\n\r\n",
     "trailer with bare LF": b"0\r\nX-Sum: 1\nY: 2\r\n\r\n",
     "large trailer": b"0\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
     "many trailers": b"0\r\n" + b"X: 1\r\n" * 2000 + b"\r\n",
@@ -95,6 +97,11 @@ def test_bad_bodies_under_every_split(name: str) -> None:
     for pieces in splits:
         with pytest.raises(FramingError):
             read(pieces)
+
+
+def test_a_trailer_of_white_space_is_refused_in_one_go() -> None:
+    """Without end for an expression that tries each border between the white space and the value."""
+    assert framing._TRAILER_LINE.fullmatch(b"X-Sum:" + b" \t" * 1_000_000 + b"\x01") is None
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
