@@ -43,6 +43,7 @@ from ingressd.runtime.channel import (
     decode_to_worker,
     encode_frame,
 )
+from ingressd.runtime.heap import keep_freed_memory
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.loops import new_event_loop
 from ingressd.runtime.tasks import TaskSet
@@ -75,6 +76,7 @@ def worker_main(
     """
     set_up_logs(settings.log_level, settings.log_format, f"worker-{index}")
     gc.set_threshold(*_GC_THRESHOLDS)
+    keep_freed_memory()
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     shared_limits = SharedLimits(limits_fd, workers=settings.workers, index=index)
