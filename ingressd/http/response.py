@@ -5,7 +5,6 @@ within a second or for ever, so they are remembered, boundedly, by their exact b
 """
 
 import re
-from copy import copy
 from typing import Protocol
 
 import httptools
@@ -52,6 +51,20 @@ class ResponseFields:
         self.server = b""
         self.trailer = b""
         self.upgrade = b""
+
+    def with_onward(self, onward: bytes) -> "ResponseFields":
+        """The same section with other end-to-end lines. (``copy`` takes ten times as long.)"""
+        fields = ResponseFields.__new__(ResponseFields)
+        fields.onward = onward
+        fields.content_length = self.content_length
+        fields.chunked = self.chunked
+        fields.close = self.close
+        fields.keep_alive = self.keep_alive
+        fields.has_date = self.has_date
+        fields.server = self.server
+        fields.trailer = self.trailer
+        fields.upgrade = self.upgrade
+        return fields
 
 
 NO_BODY, LENGTH, CHUNKED, UNTIL_CLOSE = range(4)
@@ -103,11 +116,10 @@ class ResponseHead:
     def edited(self, edit: Edit) -> "ResponseHead":
         """The same answer with the end-to-end fields that ``edit`` makes of those received; remembered for one."""
         if self._edit is not edit:
-            head = self.with_server() if edit.shows_server else self
-            fields = copy(head.fields)
-            fields.onward = edit.apply(fields.onward)
+            fields = self.fields
+            onward = edit.apply(fields.server + fields.onward if edit.shows_server else fields.onward)
             self._edit = edit
-            self._edited = ResponseHead(self.minor, self.status, self.reason, fields)
+            self._edited = ResponseHead(self.minor, self.status, self.reason, fields.with_onward(onward))
         assert self._edited is not None  # noqa: S101 - made with its edit
         return self._edited
 
@@ -115,9 +127,9 @@ class ResponseHead:
         """The same answer, Server passed on."""
         if not self.fields.server:
             return self
-        fields = copy(self.fields)
-        fields.onward = fields.server + fields.onward
-        return ResponseHead(self.minor, self.status, self.reason, fields)
+        fields = self.fields
+        onward = fields.server + fields.onward
+        return ResponseHead(self.minor, self.status, self.reason, fields.with_onward(onward))
 
     def closing(self) -> bytes:
         """``onward`` for a client whose connection ends with the answer."""

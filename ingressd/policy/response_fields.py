@@ -1,19 +1,22 @@
 """The field lines of an answer, edited: some taken away, some set.
 
 Everything that does not depend on the request is worked out once for each route. Header sections of answers repeat, so
-whole ones are remembered with what became of them, boundedly.
+whole ones are remembered with what became of them, boundedly; and so are the edits that plans ask for beside the
+route's own, for one origin (CORS) they are the same each time.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import Struct
 
 from ingressd.policy.ask import Plan, without_fields
 
-_MAX_REMEMBERED: Final = 256
-_MAX_LINES_TO_REMEMBER: Final = 2048  # together: 1 MiB for each route at the very most, and a few KiB as a rule
+_MAX_REMEMBERED: Final = 64  # a head lasts for a second, then its Date is another one
+_MAX_LINES_TO_REMEMBER: Final = 2048  # together: 256 KiB for each edit at the very most, and a few KiB as a rule
+_MAX_EDITS: Final = 8
+"""Of plans, remembered for each route: nearly always there is one. More origins than these begin anew."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -85,10 +88,10 @@ class FieldError(ValueError):
 class ResponseEditor:
     """``ResponseEdits`` made ready for one route of one worker."""
 
-    __slots__ = ("over_http", "over_tls", "shows_server")
+    __slots__ = ("_planned", "over_http", "over_tls", "shows_server")
 
-    def __init__(self, edits: ResponseEdits) -> None:
-        """Raises FieldError."""
+    def __init__(self, edits: ResponseEdits, before: Callable[[bytes], bytes] | None = None) -> None:
+        """``before`` is done first to an upstream's lines, such as putting its cookies right. Raises FieldError."""
         hidden = {name.lower() for name in (*edits.hide, *edits.remove)}
         if not edits.server:
             hidden.add("server")
@@ -101,52 +104,71 @@ class ResponseEditor:
             if problem:
                 raise FieldError(problem)
         kept = {lower: field for lower, field in fields.items() if lower not in removed}
-        self.over_http = FixedEdit(hidden | set(fields), kept.values())
+        self.over_http = FixedEdit(_names(hidden | set(fields)), _lines(kept.values()), before)
         self.over_tls = self.over_http
         if edits.hsts is not None and "strict-transport-security" not in removed:
             kept["strict-transport-security"] = ("Strict-Transport-Security", edits.hsts.value())
-            self.over_tls = FixedEdit(hidden | set(kept) | set(fields), kept.values())
+            self.over_tls = FixedEdit(_names(hidden | set(kept) | set(fields)), _lines(kept.values()), before)
+        self._planned: dict[tuple[bool, bytes, frozenset[bytes]], FixedEdit] = {}
 
     def edited(self, onward: bytes, plan: Plan | None, *, is_tls: bool) -> bytes:
         """The lines for the client, made of an upstream's end-to-end lines."""
-        lines = (self.over_tls if is_tls else self.over_http).apply(onward)
-        if plan is None:
-            return lines
-        if plan.answer_without:
-            lines = without_fields(lines, plan.answer_without)
-        return lines + plan.answer_fields
+        return self.edit(plan, is_tls=is_tls).apply(onward)
 
     def own(self, plan: Plan | None, *, is_tls: bool) -> bytes:
         """The lines to add to an answer of ours."""
-        lines = (self.over_tls if is_tls else self.over_http).lines
-        if plan is None:
-            return lines
-        return (without_fields(lines, plan.answer_without) if plan.answer_without else lines) + plan.answer_fields
+        return self.edit(plan, is_tls=is_tls).lines
+
+    def edit(self, plan: Plan | None, *, is_tls: bool) -> "FixedEdit":
+        """What is done to every answer to requests with a plan like this one."""
+        if plan is None or (not plan.answer_fields and not plan.answer_without):
+            return self.over_tls if is_tls else self.over_http
+        key = (is_tls, plan.answer_fields, plan.answer_without)
+        edit = self._planned.get(key)
+        if edit is None:
+            if len(self._planned) >= _MAX_EDITS:
+                self._planned.clear()
+            edit = (self.over_tls if is_tls else self.over_http).with_more(plan.answer_fields, plan.answer_without)
+            self._planned[key] = edit
+        return edit
+
+
+def _names(names: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(name.encode("ascii", "replace") for name in names)
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    return b"".join(f"{name}: {value.strip()}\r\n".encode() for name, value in fields if value.strip())
 
 
 class FixedEdit:
-    """What is done to every answer over one kind of connection: ``lines`` are added."""
+    """What is done to every answer of a kind: fields of ``names`` (lower case) are taken away, ``lines`` are added."""
 
-    __slots__ = ("_marks", "_remembered", "lines", "shows_server")
+    __slots__ = ("_before", "_marks", "_names", "_remembered", "lines", "shows_server")
 
-    def __init__(self, names: Iterable[str], fields: Iterable[tuple[str, str]]) -> None:
-        names = set(names)
-        self.shows_server = "server" not in names
-        self._marks = tuple(f"\r\n{name}:".encode("ascii", "replace") for name in sorted(set(names)))
-        self.lines = b"".join(f"{name}: {value.strip()}\r\n".encode() for name, value in fields if value.strip())
+    def __init__(self, names: frozenset[bytes], lines: bytes, before: Callable[[bytes], bytes] | None = None) -> None:
+        self.shows_server = b"server" not in names
+        self._names = names
+        self._marks = tuple(b"\r\n%b:" % name for name in sorted(names))
+        self._before = before
+        self.lines = lines
         self._remembered: dict[bytes, bytes] = {}
+
+    def with_more(self, lines: bytes, names: frozenset[bytes]) -> "FixedEdit":
+        """The same, with ``lines`` in place of its own and the upstream's fields of ``names``."""
+        return FixedEdit(self._names | names, without_fields(self.lines, names) + lines, self._before)
 
     @property
     def is_needed(self) -> bool:
         """Whether it does anything that the data path does not do by itself, which is to keep Server back."""
-        return bool(self.lines) or self.shows_server or len(self._marks) > 1
+        return bool(self.lines) or self.shows_server or len(self._marks) > 1 or self._before is not None
 
     def apply(self, onward: bytes) -> bytes:
         """The lines for the client, made of an upstream's end-to-end lines."""
         edited = self._remembered.get(onward)
         if edited is not None:
             return edited
-        edited = self._without(onward) + self.lines
+        edited = self._without(onward if self._before is None else self._before(onward)) + self.lines
         if len(onward) <= _MAX_LINES_TO_REMEMBER:
             if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered.clear()
