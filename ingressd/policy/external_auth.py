@@ -152,11 +152,11 @@ class AuthQuestion:
         head = [
             b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (self.method, target.path, target.authority),
             without_fields(ask.fields.onward, self._set_names),
-            b"X-Request-ID: %b\r\nX-Original-URL: %b://%b%b\r\nX-Original-Method: %b\r\n"
+            _line(b"X-Request-ID", ask.request_id),
+            b"X-Original-URL: %b://%b%b\r\nX-Original-Method: %b\r\n"
             b"X-Sent-From: nginx-ingress-controller\r\nX-Real-IP: %b\r\nX-Forwarded-For: %b\r\n"
             b"X-Auth-Request-Redirect: %b\r\n"
             % (
-                ask.request_id,
                 b"https" if ask.is_tls else b"http",
                 host,
                 uri,

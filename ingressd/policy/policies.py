@@ -129,3 +129,4 @@ class GlobalPolicies(Struct, frozen=True, gc=False, omit_defaults=True):
     log: LogFormat = LogFormat()
     tls: ListenerTls = ListenerTls()
     keeps_request_id: bool = True  # a client's X-Request-ID is passed on
+    makes_request_id: bool = True  # a request without one gets one

@@ -128,7 +128,9 @@ class Forwarding(Exchange):
     def _onward_head(self) -> bytes:
         request = self.request
         line, fields = request.line, request.fields
-        added = b"X-Request-ID: %b\r\n%b" % (self.request_id, self.down.forwarded_fields(fields))
+        added = self.down.forwarded_fields(fields)
+        if self.request_id:
+            added = b"X-Request-ID: %b\r\n%b" % (self.request_id, added)
         if line.minor:
             return hops.request_head(line, fields, added)
         return hops.request_head(line, fields, added, authority=self.down.local_authority())

@@ -52,7 +52,8 @@ class Gateway:
     """One worker's data path.
 
     A change replaces, whole and in one turn of the loop: ``state``, ``limits``, ``forwarding``, ``keeps_request_id``,
-    ``exchange_type``, ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long as the worker.
+    ``makes_request_id``, ``exchange_type``, ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long
+    as the worker.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class Gateway:
         "limits",
         "log",
         "loop",
+        "makes_request_id",
         "materials",
         "pool",
         "relays",
@@ -115,6 +117,7 @@ class Gateway:
         self.gates: WeakValueDictionary[Hashable, Gate] = WeakValueDictionary()  # those that routes share
         self.forwarding: ForwardingRules | None = None  # None: nobody in front of us is believed anything
         self.keeps_request_id = True  # a client's X-Request-ID is passed on
+        self.makes_request_id = True  # a request without one gets one
         self.materials = Materials()
         self.shared_limits = shared_limits  # None: not in a worker
         # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be
@@ -131,7 +134,12 @@ class Gateway:
         self.tell_time()
 
     def new_request_id(self) -> bytes:
-        """32 hexadecimal digits, as ingress-nginx writes them; made many at once, which costs a tenth."""
+        """32 hexadecimal digits, as ingress-nginx writes them; made many at once, which costs a tenth.
+
+        Empty where nobody wants any (``makes_request_id``): then the upstream gets no X-Request-ID.
+        """
+        if not self.makes_request_id:
+            return b""
         at = self._next_id
         if at == _IDS_AT_ONCE:
             self._ids = urandom(16 * _IDS_AT_ONCE).hex().encode()

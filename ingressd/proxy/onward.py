@@ -21,7 +21,8 @@ def planned_head(
     left out. ``expects``: an offer to wait for 100 (Continue) is passed on.
     """
     line, fields = request.line, request.fields
-    ours = b"X-Request-ID: %b\r\n%b" % (ask.request_id, ours)
+    if ask.request_id:
+        ours = b"X-Request-ID: %b\r\n%b" % (ask.request_id, ours)
     if plan.path is not None:
         ours += b"X-Original-URI: %b\r\n" % line.target.encode("latin-1")
         line = line.with_target(rewritten_target(plan.path, line.query))

@@ -192,7 +192,9 @@ class PlannedForwarding(Observed):
         pages = self._gate.pages
         assert pages is not None  # noqa: S101 - shows_page has said so
         self._is_aside = True
-        forwarded = b"X-Request-ID: %b\r\n%b" % (self.request_id, self._passage.forwarded)
+        forwarded = self._passage.forwarded
+        if self.request_id:
+            forwarded = b"X-Request-ID: %b\r\n%b" % (self.request_id, forwarded)
         detour = pages.detour(self._ask, status, forwarded)
         self._head = detour.head
         self.backend = self.gateway.backends.cell(detour.backend)

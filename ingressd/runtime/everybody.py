@@ -79,6 +79,7 @@ class Everybody:
         gateway.forwarding = ready.forwarding
         gateway.relays = ready.relays
         gateway.keeps_request_id = policies.keeps_request_id
+        gateway.makes_request_id = policies.makes_request_id
         gateway.log.use(ready.format, ready.choice, is_off=policies.log.is_off)
         gateway.exchange_type = Forwarding if ready.format is None else Observed
 

@@ -21,8 +21,18 @@ LOUD = Case(title="loud", steps=_STEP)
 QUIET = Case(title="quiet", annotations={"enable-access-log": "false"}, steps=_STEP)
 FORMATTED = Case(title="formatted", steps=_STEP, config=_FORMAT)
 ESCAPED = Case(title="escaped", steps=_STEP, config=_OBJECT)
+NAMELESS = Case(
+    title="nameless",
+    steps=_STEP,
+    config={
+        "log-format-upstream": "$http_user_agent [$req_id]",
+        "generate-request-id": "false",
+    },
+)
+UNNAMED = Case(title="unnamed", steps=_STEP, config={"generate-request-id": "false"})
 OFF = Case(title="off", steps=_STEP, config={"disable-access-log": "true"})
 AGAIN = Case(title="again", steps=_STEP, config={"disable-access-log": "false"})
+_CASES = [LOUD, QUIET, FORMATTED, ESCAPED, NAMELESS, UNNAMED, OFF, AGAIN]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +43,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def desk(log: Path) -> Iterator[Desk]:
     """One worker: its lines come in the order of its requests."""
-    with Desk("logs", [LOUD, QUIET, FORMATTED, ESCAPED, OFF, AGAIN], "--workers=1", f"--access-log={log}") as desk:
+    with Desk("logs", _CASES, "--workers=1", f"--access-log={log}") as desk:
         yield desk
 
 
@@ -63,6 +73,11 @@ def test_escaped_for_json(desk: Desk, log: Path) -> None:
     line = line_of(desk, log, ESCAPED, "agent-three \\ four")
 
     assert json.loads(line) == {"agent": "agent-three \\ four"}
+
+
+def test_no_request_id(desk: Desk, log: Path) -> None:
+    assert line_of(desk, log, NAMELESS, "agent-six") == "agent-six []"
+    assert json.loads(line_of(desk, log, UNNAMED, "agent-seven"))["request_id"] == ""
 
 
 def test_no_log_at_all(desk: Desk, log: Path) -> None:

@@ -22,6 +22,7 @@ def overall(context: PolicyContext) -> GlobalPolicies:
         limits=_limits(config),
         log=_log(config),
         tls=_tls(config),
+        makes_request_id=config.get(observing.GENERATE_REQUEST_ID),
     )
 
 

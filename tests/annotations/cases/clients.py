@@ -153,6 +153,34 @@ CASES: list[Case] = [
         shows=("generate-request-id",),
     ),
     case(
+        "no request id of ours",
+        {},
+        (Ask(), Want(sent={"x-request-id": None, "x-real-ip": "127.0.0.1"})),
+        (Ask(headers={"X-Request-ID": "mine-1"}), Want(sent={"x-request-id": "mine-1"})),
+        (Ask(headers={"X-Request-ID": "not well formed"}), Want(sent={"x-request-id": None})),
+        config={"generate-request-id": "false"},
+    ),
+    case(
+        "no request id of ours where policies look, nor for who is asked on the way",
+        {"auth-url": "http://{auth}/", "default-backend": "errors", "custom-http-errors": "404"},
+        (
+            Ask(),
+            Want(
+                sent={"x-request-id": None, "x-real-ip": "127.0.0.1"},
+                saw={"auth": {"x-request-id": None, "x-original-method": "GET"}},
+            ),
+        ),
+        (
+            Ask(headers={"X-Request-ID": "mine-1"}, answer={"status": 404}),
+            Want(saw={"errors": {"x-request-id": "mine-1", "x-code": "404"}, "auth": {"x-request-id": "mine-1"}}),
+        ),
+        (
+            Ask(answer={"status": 404}),
+            Want(saw={"errors": {"x-request-id": None, "x-code": "404"}}),
+        ),
+        config={"generate-request-id": "false"},
+    ),
+    case(
         "plain when nobody says otherwise",
         {},
         (Ask(headers={"Accept-Encoding": "gzip, br"}, answer=TEXT), Want(headers={"content-encoding": None})),
