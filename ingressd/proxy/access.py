@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
 
 _DENIED = Answer(503, "denied")
+_PASSED, _SILENT = Verdict.PASSED, Verdict.SILENT  # looking into an enum costs more than a comparison
 
 
 class Pending(Protocol):
@@ -94,7 +95,21 @@ class AccessRule:
 
     def rule(self, ask: Ask, passage: Passage) -> Answer | Awaited | None:
         """The answer, None when the request may pass, or what has to be awaited."""
-        access = Access(is_any=self._is_any)
+        if self._is_any:
+            return self._any(ask, passage)
+        # As ``Access`` combines them, which is made only when there is something to wait for.
+        for index, check in enumerate(self._checks):
+            verdict = check(ask, passage)
+            if verdict is _PASSED or verdict is _SILENT:
+                continue
+            if isinstance(verdict, Answer):
+                return verdict
+            assert not isinstance(verdict, Verdict)  # noqa: S101 - there is no third one
+            return Awaited(Access(is_any=False), verdict, self._checks[index + 1 :], ask, passage)
+        return None
+
+    def _any(self, ask: Ask, passage: Passage) -> Answer | Awaited | None:
+        access = Access(is_any=True)
         checks = self._checks
         for index, check in enumerate(checks):
             verdict = check(ask, passage)
