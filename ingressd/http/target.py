@@ -208,6 +208,15 @@ def _is_ipv6(address: str) -> bool:
 
 
 _UNSAFE = re.compile(r"[^\x21-\x7e]|[#\\]")
+# However often it is encoded, whatever some server takes for a slash or the end of a segment.
+_HIDDEN_DOT_SEGMENT = re.compile(
+    r"(?:[/\\]|%(?:25)*(?:2F|5C))(?:\.|%(?:25)*2E){1,2}(?:[/\\;?]|%(?:25)*(?:2F|5C|3B)|$)", re.IGNORECASE
+)
+
+
+def may_climb(path: str) -> bool:
+    """Whether some server finds a dot segment in a path made here: of ``/x(.*)`` as ``/y/$1``, ``/x../z`` makes one."""
+    return ("." in path or "%" in path) and _HIDDEN_DOT_SEGMENT.search(path) is not None
 
 
 def rewritten_target(path: str, query: str) -> bytes:

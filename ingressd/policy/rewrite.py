@@ -4,6 +4,7 @@ import re
 
 from msgspec import Struct
 
+from ingressd.http.target import may_climb
 from ingressd.policy.ask import Answer, Ask, Plan
 from ingressd.policy.location import location_line
 from ingressd.policy.pattern import compile_pattern, path_expression
@@ -22,6 +23,7 @@ class Rewrite(Struct, frozen=True, gc=False, array_like=True):
     forwarded_prefix: str = ""
 
 
+_AMBIGUOUS = Answer(400, "ambiguous_path")
 _GROUP = re.compile(r"\$([1-9])")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
@@ -69,7 +71,11 @@ class Rewriter:
         return None if groups is None else self._target.filled(groups)
 
     def apply(self, ask: Ask, plan: Plan) -> Answer | None:
-        """Set ``plan.path``, or answer 302. A pattern that is not found leaves the request alone."""
+        """Set ``plan.path``, or answer 302. A pattern that is not found leaves the request alone.
+
+        400 when the new path has a dot segment, which no request's own has: an upstream that resolves it would serve
+        what other routes may guard.
+        """
         groups = self._pattern.search(ask.path)
         if groups is None:
             return None
@@ -77,6 +83,8 @@ class Rewriter:
         if self._absolute:
             query = "&" + ask.query[1:] if ask.query and "?" in target else ask.query
             return Answer(302, "rewrite_redirect", location_line(target + query))
+        if may_climb(target.partition("?")[0]):
+            return _AMBIGUOUS
         plan.path = target
         if self._prefix is not None:
             # What was captured is ASCII; what was declared may hold anything, and must not become a line of its own.

@@ -64,6 +64,25 @@ def test_the_plan_gets_path_and_prefix() -> None:
     assert plan.added == b"X-Forwarded-Prefix: /V1/api\r\n"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/x../b", "/x..", "/x./b", "/x.", "/x..%2Fb", "/x..%5Cb", "/x..%252fb", "/x..;/b", "/x..%3Bb", "/x%252e%252e/b"],
+)
+def test_a_rewrite_makes_no_dot_segment(path: str) -> None:
+    """``/x(.*)`` as ``/y/$1`` would lead past the routes of the host, as nginx's alias without its last slash does."""
+    plan = Plan()
+    answer = Rewriter(Rewrite("/x(.*)", "/y/$1", "/x")).apply(ask(path), plan)
+    assert answer == Answer(400, "ambiguous_path")
+    assert (plan.path, plan.added) == (None, b"")
+
+
+@pytest.mark.parametrize("path", ["/x.js", "/x...", "/x.../b", "/x/..b", "/x/b..", "/x/.b", "/x%252eb", "/x/b%2Fc.d"])
+def test_dots_in_names_are_rewritten_as_they_are(path: str) -> None:
+    plan = Plan()
+    assert Rewriter(Rewrite("/x(.*)", "/y/$1?a=/../b")).apply(ask(path), plan) is None
+    assert plan.path == f"/y/{path[2:]}?a=/../b"
+
+
 def test_no_prefix_where_nothing_is_rewritten() -> None:
     plan = Plan()
     assert Rewriter(Rewrite("/api", "/", "/api")).apply(ask("/other"), plan) is None

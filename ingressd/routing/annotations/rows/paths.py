@@ -8,7 +8,8 @@ REWRITE_TARGET = Row(
     PATH,
     "",
     "T1",
-    "The request path is replaced by this where it matches the Ingress's path; an absolute URL answers 302.",
+    "The request path is replaced by this where it matches the Ingress's path; an absolute URL answers 302. "
+    "A request that would put a dot segment into the new path answers 400.",
     support="same",
     risk="Medium",
     example="/$2",
