@@ -11,7 +11,7 @@ LEAST_TOTAL = 100
 
 
 class Canary(Struct, frozen=True, gc=False, array_like=True):
-    """Whom the canary gets. ``backend`` is its key.
+    """Whom the canary gets. ``backend`` is its key; ``secure_backend``, unless "", for clients that came over TLS.
 
     A request with the field ``header`` goes to the canary when its value is ``header_value``; without that, when
     ``header_pattern`` is found in it; without either, when it is ``always``, while ``never`` keeps it away. Likewise
@@ -25,15 +25,27 @@ class Canary(Struct, frozen=True, gc=False, array_like=True):
     cookie: str = ""
     weight: int = 0
     weight_total: int = 100
+    secure_backend: str = ""
 
 
 class CanaryRule:
     """Settings made ready for requests."""
 
-    __slots__ = ("_cookie", "_header", "_pattern", "_pattern_is_bad", "_value", "_weight", "backend", "total")
+    __slots__ = (
+        "_cookie",
+        "_header",
+        "_pattern",
+        "_pattern_is_bad",
+        "_value",
+        "_weight",
+        "backend",
+        "secure_backend",
+        "total",
+    )
 
     def __init__(self, settings: Canary) -> None:
         self.backend = settings.backend
+        self.secure_backend = settings.secure_backend or settings.backend
         self._header = settings.header.lower().encode("latin-1", "replace")
         self._value = settings.header_value.encode()
         self._pattern: Pattern | None = None

@@ -51,6 +51,12 @@ NO_ENDPOINTS: Final = Answer(503, "no_endpoints")
 _DENIED: Final = "denied"
 _PASSWORD: Final = frozenset((b"authorization",))
 _NOTHING: Final = RoutePolicies()
+_BEFOREHAND: Final = (
+    *("client_certificates", "blocks", "app_root", "trailing_slash", "cors", "redirect", "www", "respond", "denied"),
+    *("rewrite", "https_redirect", "limits", "addresses", "basic_auth", "external_auth", "satisfy_any"),
+    *("request", "hash_by", "secure_backend", "response", "cookies"),
+)
+"""Policies that are done with a request when it has passed: they leave a plan that can be put into words."""
 
 
 def bind_gate(vhost_name: str, route: Route, gateway: Gateway) -> Gate | None:
@@ -94,9 +100,13 @@ class Gate:
         "answers",
         "buffers_request",
         "certificates",
+        "changes_head",
+        "chooses",
+        "connection",
         "extra",
         "has_fixed_answers",
         "hash_subset",
+        "is_light",
         "latency_balanced",
         "max_response_header_bytes",
         "mirror",
@@ -104,6 +114,7 @@ class Gate:
         "page_backend",
         "pages",
         "phases",
+        "plans",
         "policies",
         "replaces",
         "steps",
@@ -127,10 +138,31 @@ class Gate:
         self._bind_upstream(policies)
         self.answers = ResponseRules(policies, gateway.services.encoders)
         self.access_log = policies.access_log
+        self.is_light = self._is_light(policies)
+        """Whether, once a request has passed, an exchange that knows no policies can do the rest."""
+        self.plans = self.changes_head or self.chooses or bool(self._secure)
+
+    def _is_light(self, policies: RoutePolicies) -> bool:
+        """What is left is said beforehand: a head, who chooses an endpoint, and an edit for every answer."""
+        others = replace(policies, **{name: getattr(_NOTHING, name) for name in _BEFOREHAND})
+        return others == _NOTHING and not self.connection
 
     def _bind_upstream(self, policies: RoutePolicies) -> None:
         self._request = None if policies.request is None else RequestEditor(policies.request)
         self.replaces = frozenset[bytes]() if self._request is None else self._request.replaces
+        self.connection = "" if policies.request is None else policies.request.connection.lower()
+        """The Connection field that the endpoint gets in place of the client's, if any."""
+        self.changes_head = any(
+            asked is not None
+            for asked in (
+                policies.rewrite,
+                policies.request,
+                policies.basic_auth,
+                policies.external_auth,
+                policies.client_certificates,
+            )
+        )
+        """Whether the head for the endpoint may differ from that of a route that asks for nothing."""
         self._canary = None if policies.canary is None else CanaryRule(policies.canary)
         self.sticky = None if policies.affinity is None else Sticky(policies.affinity)
         self._canary_sticky = None if policies.canary_affinity is None else Sticky(policies.canary_affinity)
@@ -138,18 +170,12 @@ class Gate:
         self._hash_by = None if policies.hash_by is None else compile_template(policies.hash_by.value)
         self.hash_subset = 0 if policies.hash_by is None else policies.hash_by.subset_size
         self.latency_balanced = policies.latency_balanced
+        self.chooses = any((self._hash_by, self.sticky, self._canary_sticky, self.latency_balanced))
+        """Whether it is not the backend itself that chooses an endpoint."""
         self.next_upstream = None if policies.next_upstream is None else NextUpstreamRule(policies.next_upstream)
         self.mirror = None if policies.mirror is None else MirrorRule(policies.mirror)
         self.buffers_request = policies.buffers_request
         self.max_response_header_bytes = policies.max_response_header_bytes
-
-    def decide(self, ask: Ask, passage: Passage) -> Answer | None:
-        """Ask every step before ``ACCESS``; None: none of them has an answer."""
-        for step in self.steps:
-            answer = step(ask, passage)
-            if answer is not None:
-                return answer
-        return None
 
     def shows_page(self, status: int) -> bool:
         """Whether somebody else answers in place of an answer of ours, or of one of ``pages.statuses``."""
@@ -167,7 +193,7 @@ class Gate:
             if self._secure and ask.is_tls:
                 passage.backend = self._secure
             if self._canary is not None and self._goes_to_canary(self._canary, ask, cells):
-                passage.backend = self._canary.backend
+                passage.backend = self._canary.secure_backend if ask.is_tls else self._canary.backend
                 passage.is_canary = True
         if self._hash_by is not None:
             passage.endpoint_key = self._hash_by.expand(ask, self.extra)

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from ingressd.model.finding import Finding
 from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.claims import CanaryClaim, RouteClaim
+from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.policies.backend import upstream_name
 from ingressd.routing.snapshot import ANY_HOST
 
@@ -16,24 +17,39 @@ _NOTHING = RoutePolicies()
 def attach_canaries(
     granted: list[RouteClaim], canaries: Sequence[CanaryClaim], findings: list[Finding]
 ) -> list[RouteClaim]:
-    """The routes with their canaries, of which each has at most one: the oldest."""
-    places = {(_text(claim.text), claim.route.kind): number for number, claim in enumerate(granted)}
+    """The routes with their canaries, of which each has at most one: the oldest.
+
+    ``granted`` as they hold on the host, the fallback last: one that an Ingress declares may have a canary too.
+    """
+    places = _places(granted)
     taken: dict[int, CanaryClaim] = {}
     made = list(granted)
     for canary in canaries:
         text = _text(canary.text)
-        number = places.get((text, canary.kind), places.get((text, "regex")))
-        if number is None:
+        wanted = ((canary.text, canary.kind), (text, canary.kind), (text, "regex"))
+        number = next((places[one] for one in wanted if one in places), None)
+        target = None if number is None else made[number].target
+        if number is None or target is None:
             findings.append(_unmatched(canary))
         elif number in taken:
             findings.append(_beaten(canary, taken[number]))
-        elif (claim := made[number]).target is None or claim.target.key == canary.target.key:
+        elif upstream_name(target) == upstream_name(canary.target):
             message = "it names the Service that the path has already; it changes nothing"
             findings.append(canary.place.finding("warning", "CanaryConflict", message))
         else:
             taken[number] = canary
-            made[number] = _with(claim, canary)
+            made[number] = _with(made[number], target, canary)
     return made
+
+
+def _places(granted: list[RouteClaim]) -> dict[tuple[str, str], int]:
+    """Where each path is: as it was written, and without its closing slash. What no Ingress declares has no canary."""
+    places: dict[tuple[str, str], int] = {}
+    for spelled in (str, _text):
+        for number, claim in enumerate(granted):
+            if claim.place.kind == "Ingress":
+                places.setdefault((spelled(claim.text), claim.route.kind), number)
+    return places
 
 
 def unmatched_host(canary: CanaryClaim) -> Finding:
@@ -46,12 +62,20 @@ def _text(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def _with(claim: RouteClaim, canary: CanaryClaim) -> RouteClaim:
+def _with(claim: RouteClaim, primary: ServiceTarget, canary: CanaryClaim) -> RouteClaim:
+    """The canary is spoken to as its primary is: its own Ingress has no say in that, as in ingress-nginx."""
     policies = claim.route.policies or _NOTHING
+    target = replace(canary.target, tls=primary.tls)
+    settings, others = replace(canary.canary, backend=target.key), [*claim.others, target]
+    if policies.secure_backend:
+        tls = next(one.tls for one in claim.others if one.key == policies.secure_backend)
+        secure = replace(canary.target, tls=tls)
+        settings = replace(settings, secure_backend=secure.key)
+        others.append(secure)
     sticky = policies.affinity
     own = replace(sticky, backend=upstream_name(canary.target)) if sticky is not None and canary.sticks else None
-    route = replace(claim.route, policies=replace(policies, canary=canary.canary, canary_affinity=own))
-    return replace(claim, route=route, others=(*claim.others, canary.target))
+    route = replace(claim.route, policies=replace(policies, canary=settings, canary_affinity=own))
+    return replace(claim, route=route, others=tuple(others))
 
 
 def _unmatched(canary: CanaryClaim) -> Finding:

@@ -163,7 +163,15 @@ def _read(
     memo.read = kept
     if len(memo.good_ingresses) > len(kept):
         memo.good_ingresses = {key: one for key, one in memo.good_ingresses.items() if key in kept}
-    return sorted([read for _, read in kept.values()], key=lambda read: read.seniority)
+    return _in_order([read for _, read in kept.values()], context.defaults)
+
+
+def _in_order(reads: list[ReadIngress], defaults: RouteDefaults) -> list[ReadIngress]:
+    """The oldest first. Of equally old ones, as a chart makes them, ingress-nginx takes the last name first."""
+    if not defaults.replaces_nginx:
+        return sorted(reads, key=lambda read: read.seniority)
+    by_name = sorted(reads, key=lambda read: f"{read.seniority[1]}/{read.seniority[2]}", reverse=True)
+    return sorted(by_name, key=lambda read: read.seniority[0])
 
 
 def _is_fresh(read: ReadIngress, context: PolicyContext) -> bool:

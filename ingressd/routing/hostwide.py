@@ -157,5 +157,5 @@ def _with_secure(claim: RouteClaim, policies: RoutePolicies, tls: BackendTls) ->
 
 
 def _may_match_root(path: str) -> bool:
-    """Whether a request for ``/`` may meet the route: ``/`` itself, or a pattern such as ``/(.*)``."""
-    return path == "/" or any(character in path for character in "(|?*[$.")
+    """Whether a request for ``/`` may meet the route: ``/`` itself, or a pattern such as ``/(.*)`` or ``/+``."""
+    return path == "/" or any(character in path for character in "(|?*+{[$.\\^")

@@ -48,9 +48,9 @@ def settle_host(
         granted = _as_patterns(_grant(claims, findings, by_text=True), findings)
     fallback = _fallback(claims, last_resort, findings, context)
     settings = settle_wishes(claims, context, findings)
-    if canaries:
-        granted = attach_canaries(granted, canaries, findings)
     granted, fallback = settings.apply([*granted, fallback], context)
+    if canaries:
+        *granted, fallback = attach_canaries([*granted, fallback], canaries, findings)
     tls = settings.tls
     if settings.passthrough is not None:
         granted, tls = settings.pass_through(granted, findings)

@@ -15,6 +15,7 @@ from ingressd.policy.pattern import PatternError, location_pattern
 from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.annotations import read_annotations
 from ingressd.routing.claims import (
+    NO_ROOT,
     CanaryClaim,
     HostClaim,
     HostWishes,
@@ -78,11 +79,10 @@ class _Reader:
     def read(self) -> ReadIngress:
         rules = self._rules()
         wishes = self._policies.wishes
-        is_canary = not self._policies.is_plain and canary.is_canary(wishes)
-        hosts = () if is_canary else self._hosts(rules)
-        # What cannot be had as it was asked for gets no share of others' requests.
-        canaries = self._canaries(rules) if is_canary and not wishes.denied else ()
-        names = () if is_canary else self._server_names([host for _, host, _ in rules if host != ANY_HOST])
+        if not self._policies.is_plain and canary.is_canary(wishes):
+            return self._read_canary(rules)
+        hosts = self._hosts(rules)
+        names = self._server_names([host for _, host, _ in rules if host != ANY_HOST])
         if self._policies.is_plain:  # shared by all that ask for nothing: what it gathered is nobody's
             return ReadIngress(seniority(self._ingress.meta), hosts, names, (*self._values.findings, *self._findings))
         return ReadIngress(
@@ -90,10 +90,16 @@ class _Reader:
             hosts,
             names,
             (*self._values.findings, *wishes.findings, *self._findings),
-            canaries,
             materials=tuple(wishes.materials.items()),
             sources=wishes.sources,
         )
+
+    def _read_canary(self, rules: list[tuple[int, str, IngressRule]]) -> ReadIngress:
+        """It claims nothing of its own, and what it asks for beside its share is not looked at."""
+        canaries = self._canaries(rules)
+        wishes = self._policies.wishes
+        findings = canary.findings(wishes, (*self._values.findings, *wishes.findings, *self._findings))
+        return ReadIngress(seniority(self._ingress.meta), (), (), findings, canaries, sources=wishes.sources)
 
     def _place(self, field: str) -> Place:
         return place_of(self._ingress.meta, field)
@@ -165,6 +171,9 @@ class _Reader:
         return replace(claim, route=replace(claim.route, policies=made.policies), others=made.others)
 
     def _root_of(self, host: str) -> Root:
+        """Rules without a host have none: what one of them asks for holds for no other name that comes along."""
+        if host == ANY_HOST:
+            return NO_ROOT
         made = self._for_path(host, "/", None)
         is_pattern = self._policies.makes_pattern("/") and not self._policies.only_own_paths
         return Root(made.policies, made.tls_redirect, is_pattern)
@@ -219,19 +228,25 @@ class _Reader:
         return kind, text
 
     def _canaries(self, rules: list[tuple[int, str, IngressRule]]) -> tuple[CanaryClaim, ...]:
-        wishes = self._policies.wishes
         claims = []
         for number, host, rule in rules:
             for position, path in enumerate(rule.paths):
                 field = _path_field(number, position)
                 found = self._match(path, field, is_pattern=True)
-                target = self._target(path.backend)
-                if found is None or target is None:
-                    continue
-                made = canary.canary(wishes, target.key)
-                place = self._place(f"{field}.path")
-                claims.append(CanaryClaim(host, found[0], path.path or "/", target, made, canary.sticks(wishes), place))
-        return tuple(claims)
+                if found is not None:
+                    claims.append(self._canary(host, found[0], path.path or "/", path.backend, f"{field}.path"))
+        backend = self._ingress.default_backend
+        if backend is not None and not self._defaults.disable_catch_all:
+            claims.append(self._canary(ANY_HOST, "prefix", "/", backend, "spec.defaultBackend"))
+        return tuple(claim for claim in claims if claim is not None)
+
+    def _canary(self, host: str, kind: MatchKind, text: str, backend: IngressBackend, field: str) -> CanaryClaim | None:
+        target = self._target(backend)
+        if target is None:
+            return None
+        wishes = self._policies.wishes
+        made = canary.canary(wishes, target.key)
+        return CanaryClaim(host, kind, text, target, made, canary.sticks(wishes), self._place(field))
 
     def _default_backend(self) -> RouteClaim | None:
         backend = self._ingress.default_backend

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from ingressd.model.objects import ClusterObject, Ingress, Secret
+from ingressd.model.objects import ClusterObject, Ingress, IngressRule, Secret
 from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes
 from ingressd.routing.snapshot import Route
@@ -227,6 +227,30 @@ def test_a_host_without_paths_carries_what_its_first_ingress_asks_for() -> None:
     assert fallback.policies.redirect is not None
 
 
+def test_what_a_rule_without_host_asks_for_is_not_asked_of_all_other_names() -> None:
+    annotations = {"nginx.ingress.kubernetes.io/permanent-redirect": "https://a.com"}
+    compiled = run(ingress("bare", rule("", path("Prefix", "/mine", "web:80")), annotations=annotations))
+    assert policies(compiled, "/mine", "*").redirect is not None
+    fallback = compiled.snapshot.hosts["*"].fallback
+    assert fallback is not None
+    assert fallback.policies is None
+
+
+def test_a_pattern_that_matches_the_root_leads_to_the_root_of_the_application() -> None:
+    compiled = run(annotated({"use-regex": "true", "app-root": "/app"}, "/+", "/app"))
+    assert policies(compiled, "/+").app_root is not None
+    assert route(compiled, "/app").policies is None
+
+
+def test_of_equally_old_ingresses_the_last_name_is_first_where_nginx_is_replaced() -> None:
+    first, last = annotated({}, "/", "/a", name="first"), annotated({}, "/", "/b", name="last")
+    assert route(run(first, last)).ingress == "first"
+    defaults = RouteDefaults(ingress_class="nginx", watch_ingress_without_class=True)
+    nginx = run(*(replace(one, class_name=None) for one in (first, last)), defaults=defaults)
+    assert route(nginx).ingress == "last"
+    assert [finding.name for finding in nginx.findings if finding.reason == "PathConflict"] == ["first"]
+
+
 def test_a_slash_is_redirected_to_where_nginx_is_replaced() -> None:
     assert route(run(annotated({}, "/a/")), "/a").policies is None
     defaults = RouteDefaults(ingress_class="nginx", watch_ingress_without_class=True)
@@ -240,3 +264,78 @@ def test_a_certificate_of_one_ingress_counts_for_all_of_the_host() -> None:
     assert policies(compiled).https_redirect is not None
     assert policies(compiled, "/mine").https_redirect is None
     assert policies(compiled, "/mine").response is not None
+
+
+# ── canaries ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NEXT = service("next", 80)
+
+
+def canary(annotations: Mapping[str, str], *rules: IngressRule, default: str = "") -> Ingress:
+    """Younger than all others, with all of the weight."""
+    named = {f"nginx.ingress.kubernetes.io/{key}": text for key, text in annotations.items()}
+    named |= {"nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "100"}
+    return ingress("canary", *rules, annotations=named, created=9.0, default=default)
+
+
+SHARED = rule(HOST, path("Prefix", "/", "next:80"))
+
+
+def test_a_canary_is_spoken_to_as_its_primary_is() -> None:
+    compiled = run(annotated({"backend-protocol": "HTTPS"}), canary({}, SHARED), NEXT)
+    chosen = policies(compiled).canary
+    assert chosen is not None
+    assert compiled.snapshot.backends[chosen.backend].tls is not None
+    plain = run(annotated({}), canary({"backend-protocol": "HTTPS"}, SHARED), NEXT)
+    chosen = policies(plain).canary
+    assert chosen is not None
+    assert plain.snapshot.backends[chosen.backend].tls is None
+
+
+def test_a_canary_follows_the_client_where_its_primary_does() -> None:
+    compiled = run(annotated({"backend-protocol": "AUTO_HTTP"}), canary({}, SHARED), NEXT)
+    chosen = policies(compiled).canary
+    assert chosen is not None
+    assert compiled.snapshot.backends[chosen.backend].tls is None
+    assert compiled.snapshot.backends[chosen.secure_backend].tls is not None
+
+
+def test_a_canary_has_the_tls_settings_of_its_host() -> None:
+    settings = {"backend-protocol": "HTTPS", "proxy-ssl-name": "web.internal", "proxy-ssl-server-name": "on"}
+    chosen = policies(compiled := run(annotated(settings), canary({}, SHARED), NEXT)).canary
+    assert chosen is not None
+    tls = compiled.snapshot.backends[chosen.backend].tls
+    assert tls is not None
+    assert tls.name == "web.internal"
+
+
+def test_what_a_canary_asks_for_beside_its_share_is_ignored_and_said_once() -> None:
+    asked = {"auth-type": "basic", "allowlist-source-range": "nowhere", "permanent-redirect": "https://a.com"}
+    compiled = run(annotated({}), canary(asked, SHARED), NEXT)
+    assert policies(compiled).canary is not None
+    assert policies(compiled).redirect is None
+    [finding] = [one for one in compiled.findings if one.name == "canary" and one.reason != "ServiceNotFound"]
+    assert (finding.level, finding.reason) == ("info", "CanaryAnnotationsIgnored")
+    assert all(name in finding.message for name in asked)
+
+
+def test_the_default_backend_of_all_hosts_may_have_a_canary() -> None:
+    compiled = run(ingress("all", default="web:80"), canary({}, default="next:80"), NEXT)
+    fallback = compiled.snapshot.hosts["*"].fallback
+    assert fallback is not None
+    assert fallback.policies is not None
+    assert fallback.policies.canary is not None
+
+
+def test_a_canary_of_no_default_backend_is_told() -> None:
+    some = rule("", path("Prefix", "/some", "web:80"))
+    compiled = run(ingress("all", some), canary({}, default="next:80"), NEXT)
+    [finding] = [one for one in compiled.findings if one.name == "canary"]
+    assert (finding.reason, finding.field) == ("CanaryWithoutPath", "spec.defaultBackend")
+
+
+def test_a_canary_finds_its_path_as_it_is_written_before_it_looks_past_a_slash() -> None:
+    main = annotated({"use-regex": "true"}, "/a", "/a/")
+    compiled = run(main, canary({}, rule(HOST, path("Prefix", "/a/", "next:80"))), NEXT)
+    assert policies(compiled, "/a/").canary is not None
+    assert route(compiled, "/a").policies is None

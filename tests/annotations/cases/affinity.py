@@ -141,6 +141,32 @@ CASES: list[Case] = [
         (Ask(), Want(seen="canary")),
     ),
     case(
+        "a canary is spoken to as its primary is",
+        {"backend-protocol": "HTTPS"},
+        (Ask(path="/x"), Want(seen="secure", target="/x")),
+        path=PAIR,
+        others=(Other(annotations={"canary": "true", "canary-weight": "100"}, paths=(Path(service="secure"),)),),
+        shows=("canary",),
+    ),
+    case(
+        "what else a canary asks for is not looked at",
+        {},
+        (Ask(path="/x"), Want(seen="canary", target="/x")),
+        others=(
+            Other(
+                annotations={
+                    "canary": "true",
+                    "canary-weight": "100",
+                    "rewrite-target": "/elsewhere",
+                    "auth-type": "basic",
+                    "permanent-redirect": "https://there.example/",
+                },
+                paths=CANARY,
+            ),
+        ),
+        shows=("canary",),
+    ),
+    case(
         "a canary alone serves nothing",
         {"canary": "true", "canary-weight": "100"},
         (Ask(), Want(status=404, seen=None)),
