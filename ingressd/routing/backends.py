@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
-from ingressd.routing.claims import RouteClaim
+from ingressd.routing.claims import NamedPorts, RouteClaim
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import BuiltBackend, ServiceTarget, build_backend
 from ingressd.routing.memo import BackendSources, CompileMemo
@@ -22,38 +22,43 @@ class BackendIndex(Struct, frozen=True, gc=False):
 
     built: Mapping[str, BuiltBackend]
     notable: Mapping[str, BuiltBackend]
-    targets: Mapping[str, ServiceTarget]
-    places: Mapping[str, tuple[Place, ...]]
-    by_service: Mapping[Key, tuple[str, ...]]
+    named: NamedPorts
 
     def findings(self) -> Iterator[Finding]:
         for key, built in self.notable.items():
             yield from built.findings
             for problem in built.problems:
-                for place in self.places[key]:
+                for place in self.named.places[key]:
                     yield place.finding(problem.level, problem.reason, problem.message)
 
     def external_names(self) -> frozenset[str]:
         return frozenset(built.external_name for built in self.notable.values() if built.external_name)
 
 
-def build_backends(
-    claims: Iterable[RouteClaim], cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
-) -> BackendIndex:
+def named_ports(claims: Iterable[RouteClaim]) -> NamedPorts:
+    """The Service ports that these claims lead to."""
     targets, places = _named(claims)
     by_service: dict[Key, list[str]] = {}
     for key, target in targets.items():
-        by_service.setdefault(target.service_key, []).append(key)
-    kept = {key: _build(key, target, cluster, defaults, memo) for key, target in targets.items()}
+        by_service.setdefault((target.namespace, target.service), []).append(key)
+    return NamedPorts(targets, places, by_service)
+
+
+def build_backends(
+    named: NamedPorts, cluster: ClusterState, defaults: RouteDefaults, memo: CompileMemo
+) -> BackendIndex:
+    """What the cluster says of each of these ports now."""
+    before, memo.endpoint_sources = memo.endpoint_sources, (cluster.services, cluster.slices)
+    is_same = before is not None and before[0] is cluster.services and before[1] is cluster.slices
+    kept = {}
+    for key, target in named.targets.items():
+        known = memo.backends.get(key) if is_same else None
+        if known is None or known[1].external_name:
+            known = _build(key, target, cluster, defaults, memo)
+        kept[key] = known
     memo.backends = kept
     built = {key: one for key, (_, one) in kept.items()}
-    return BackendIndex(
-        built,
-        {key: one for key, one in built.items() if _is_notable(one)},
-        targets,
-        {key: tuple(found) for key, found in places.items()},
-        {service: tuple(keys) for service, keys in by_service.items()},
-    )
+    return BackendIndex(built, {key: one for key, one in built.items() if _is_notable(one)}, named)
 
 
 def refresh_backends(
@@ -61,9 +66,10 @@ def refresh_backends(
 ) -> BackendIndex:
     """The index after a change of these Services or what they resolve to; the same object when nothing came of it."""
     fresh = {}
+    memo.endpoint_sources = None  # these Services only were looked at
     for service in services:
-        for key in index.by_service.get(service, ()):
-            memo.backends[key] = _build(key, index.targets[key], cluster, defaults, memo)
+        for key in index.named.by_service.get(service, ()):
+            memo.backends[key] = _build(key, index.named.targets[key], cluster, defaults, memo)
             built = memo.backends[key][1]
             if built != index.built[key]:
                 fresh[key] = built
@@ -84,10 +90,11 @@ def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict
     for claim in claims:
         if claim.target is not None:
             key = claim.route.backend
-            if key in places:
-                places[key].append(claim.place)
-            else:
+            known = places.get(key)
+            if known is None:
                 places[key], targets[key] = [claim.place], claim.target
+            else:
+                known.append(claim.place)
         for other in claim.others:
             targets.setdefault(other.key, other)
             places.setdefault(other.key, []).append(claim.place)

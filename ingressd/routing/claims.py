@@ -1,6 +1,6 @@
 """What Ingresses claim, each on its own: values between reading one Ingress and settling who gets what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -121,3 +121,11 @@ class ReadIngress(Struct, frozen=True, gc=False):
     frozen: bool = False
     materials: tuple[tuple[str, Place], ...] = ()
     sources: Mapping[Key, ConfigMap | None] = {}
+
+
+class NamedPorts(Struct, frozen=True, gc=False):
+    """Every Service port that a granted route names: what it stands for, by backend key and sorted; who names it."""
+
+    targets: Mapping[str, ServiceTarget]
+    places: Mapping[str, Sequence[Place]]
+    by_service: Mapping[Key, Sequence[str]]

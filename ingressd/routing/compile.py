@@ -8,6 +8,7 @@ annotations are bad, of the controller's ConfigMap.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import is_
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,14 +17,14 @@ from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import Ingress
 from ingressd.routing import classes
-from ingressd.routing.backends import BackendIndex, build_backends, refresh_backends
+from ingressd.routing.backends import BackendIndex, build_backends, named_ports, refresh_backends
 from ingressd.routing.canaries import unmatched_host
 from ingressd.routing.certificates import choose_certificates
 from ingressd.routing.claims import CanaryClaim, HostClaim, ReadIngress, RouteClaim
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.materials import gather_materials
-from ingressd.routing.memo import CompileMemo
+from ingressd.routing.memo import CompileMemo, Declared
 from ingressd.routing.names import further_names
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import PolicyContext, same_data
@@ -57,16 +58,14 @@ def compile_routes(
     memo = memo or CompileMemo()
     context = memo.use(defaults, cluster)
     last_resort = _last_resort(defaults)
-    served, class_findings = _served(cluster, defaults)
-    reads = _read(served, context, last_resort, memo)
-    hosts, canary_findings = _settle(reads, last_resort, context, memo)
-    claims = (claim for host in hosts.values() for claim in host.granted)
-    backends = build_backends((last_resort, *claims), cluster, defaults, memo)
+    declared = _declared(cluster, last_resort, context, memo)
+    hosts = declared.hosts
+    backends = build_backends(declared.ports, cluster, defaults, memo)
     shelf = SecretShelf(cluster, memo, now)
-    tls = choose_certificates(reads, shelf, defaults)
+    tls = choose_certificates(declared.reads, shelf, defaults)
     shelf.close()
     names, name_findings = further_names(hosts, tls.server_names, context)
-    materials = gather_materials(reads, cluster, memo)
+    materials = gather_materials(declared.reads, cluster, memo)
     return _assemble(
         snapshot=Snapshot(
             hosts=_with_names({host: settled.vhost for host, settled in hosts.items()}, names),
@@ -78,15 +77,12 @@ def compile_routes(
             materials=materials.by_key,
             policies=overall(context),
         ),
-        served=frozenset(served),
+        served=declared.served,
         backends=backends,
         other_findings=_sorted(
             (
-                *class_findings,
+                *declared.findings,
                 *config_findings(context, cluster),
-                *(finding for read in reads for finding in read.findings),
-                *(finding for host in hosts.values() for finding in host.findings),
-                *canary_findings,
                 *name_findings,
                 *tls.findings,
                 *materials.findings,
@@ -109,7 +105,8 @@ def refresh_endpoints(
     backends = refresh_backends(compiled.backends, cluster, defaults, services, memo or CompileMemo())
     if backends is compiled.backends:
         return compiled
-    fresh = {key: backends.built[key].backend for service in services for key in backends.by_service.get(service, ())}
+    by_service = backends.named.by_service
+    fresh = {key: backends.built[key].backend for service in services for key in by_service.get(service, ())}
     snapshot = replace(compiled.snapshot, backends={**compiled.snapshot.backends, **fresh})
     return _assemble(
         snapshot=snapshot, served=compiled.served, backends=backends, other_findings=compiled.other_findings
@@ -137,6 +134,33 @@ def _last_resort(defaults: RouteDefaults) -> RouteClaim:
     return RouteClaim(route, target, place)
 
 
+def _declared(cluster: ClusterState, last_resort: RouteClaim, context: PolicyContext, memo: CompileMemo) -> Declared:
+    """What Ingresses, their classes and ConfigMaps alone decide: the same object when none of those changed."""
+    sources = cluster.ingresses, cluster.classes, cluster.config_maps
+    known = memo.declared
+    if known is not None and known.context is context and all(map(is_, known.sources, sources)):
+        return known
+    served, class_findings = _served(cluster, context.defaults)
+    reads = _read(served, context, last_resort, memo)
+    hosts, canary_findings = _settle(reads, last_resort, context, memo)
+    claims = (claim for host in hosts.values() for claim in host.granted)
+    memo.declared = Declared(
+        sources=sources,
+        context=context,
+        served=frozenset(served),
+        reads=reads,
+        hosts=hosts,
+        ports=named_ports((last_resort, *claims)),
+        findings=(
+            *class_findings,
+            *(finding for read in reads for finding in read.findings),
+            *(finding for host in hosts.values() for finding in host.findings),
+            *canary_findings,
+        ),
+    )
+    return memo.declared
+
+
 def _served(cluster: ClusterState, defaults: RouteDefaults) -> tuple[dict[Key, Ingress], list[Finding]]:
     """Our Ingresses, and what is wrong with classes."""
     ours = classes.our_classes(cluster, defaults)
@@ -161,7 +185,7 @@ def _read(
             known = ingress, read_version(ingress, context, last_resort, memo)
         kept[key] = known
     memo.read = kept
-    if len(memo.good_ingresses) > len(kept):
+    if memo.good_ingresses.keys() - kept.keys():
         memo.good_ingresses = {key: one for key, one in memo.good_ingresses.items() if key in kept}
     return _in_order([read for _, read in kept.values()], context.defaults)
 

@@ -5,12 +5,15 @@ gives the same result as starting empty, which a property test holds it to. Each
 used, so nothing outlives the objects it came from.
 """
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from ingressd.model.cluster import ClusterState, Key
-from ingressd.model.objects import ConfigMap, EndpointSlice, Ingress, Secret, Service
+from ingressd.model.finding import Finding
+from ingressd.model.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret, Service
 from ingressd.routing.annotations import BUILT_IN, GlobalValues, read_config_map
-from ingressd.routing.claims import CanaryClaim, HostClaim, ReadIngress
+from ingressd.routing.claims import CanaryClaim, HostClaim, NamedPorts, ReadIngress
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import BuiltBackend
 from ingressd.routing.policies.context import PolicyContext, same_data
@@ -47,10 +50,27 @@ class BackendSources(Struct, frozen=True, gc=False):
     resolved: tuple[str, ...] | None
 
 
+class Declared(Struct, frozen=True, gc=False, kw_only=True):
+    """What Ingresses, IngressClasses and ConfigMaps alone decide: all but endpoints, certificates and materials.
+
+    ``sources`` are the very maps it was made of: while they are the same (``kube/store`` hands out the same one as long
+    as nothing in it changes), nothing of it has to be looked at again.
+    """
+
+    sources: tuple[Mapping[Key, Ingress], Mapping[Key, IngressClass], Mapping[Key, ConfigMap]]
+    context: PolicyContext
+    served: frozenset[Key]
+    reads: list[ReadIngress]
+    hosts: dict[str, SettledHost]
+    ports: NamedPorts
+    findings: tuple[Finding, ...]
+
+
 class CompileMemo:
     """Empty to begin with; belongs to one caller of ``compile_routes``.
 
     ``good_ingresses`` are the last versions that could be served, ``config`` the last reading of the ConfigMap.
+    ``endpoint_sources`` are the maps that all of ``backends`` were built from; None: not all from the same.
     """
 
     def __init__(self) -> None:
@@ -59,6 +79,8 @@ class CompileMemo:
         self.read: dict[Key, tuple[Ingress, ReadIngress]] = {}
         self.good_ingresses: dict[Key, Ingress] = {}
         self.hosts: dict[str, tuple[tuple[HostClaim, ...], tuple[CanaryClaim, ...], SettledHost]] = {}
+        self.declared: Declared | None = None
+        self.endpoint_sources: tuple[Mapping[Key, Service], Mapping[Key, tuple[EndpointSlice, ...]]] | None = None
         self.backends: dict[str, tuple[BackendSources, BuiltBackend]] = {}
         self.judged: dict[Key, JudgedPair] = {}
         self.good: dict[Key, GoodPair] = {}
@@ -72,7 +94,7 @@ class CompileMemo:
         config_map, config = self._read_config(defaults, cluster)
         if self.context is None or not self.context.holds(defaults, config, cluster.config_maps):
             if self.context is None or self.context.defaults != defaults:
-                self.backends = {}
+                self.backends, self.endpoint_sources = {}, None
             self.read, self.hosts = {}, {}
             self.context = PolicyContext(defaults, config, config_map, cluster.config_maps)
         self.context.config_maps = cluster.config_maps

@@ -12,6 +12,7 @@ from ingressd.kube.client import KubeClient
 from ingressd.kube.events import EventWriter
 from ingressd.kube.status import StatusWriter
 from ingressd.model.finding import Finding
+from ingressd.model.objects import Ingress
 from tests.support.api_objects import endpoint_slice, ingress, service
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.informers import Watched, watched
@@ -52,8 +53,8 @@ async def it(api: ApiServer) -> AsyncIterator[Watched]:
 
 
 def load_balancer(it: Watched, name: str = "web") -> tuple[str, ...] | None:
-    found = it.store.freeze({}).ingresses.get(("default", name))
-    return found.load_balancer if found else None
+    found = it.store.get("Ingress", ("default", name))
+    return found.load_balancer if isinstance(found, Ingress) else None
 
 
 async def written(it: Watched, *addresses: str, name: str = "web") -> None:

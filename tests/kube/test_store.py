@@ -60,7 +60,7 @@ def test_a_version_that_tells_nothing_new_is_kept_but_is_no_change(
     assert not store.put(new)
     assert seen.count == 1
     assert store.take_changes() == frozenset()
-    assert store.get(type(new).__name__, (new.meta.namespace, new.meta.name)) is new
+    assert store.get(type(new).__name__, (new.meta.namespace, new.meta.name)) == new
 
 
 @pytest.mark.parametrize(("old", "new"), DIFFERENT.values(), ids=DIFFERENT)
@@ -152,6 +152,25 @@ def test_a_frozen_state_does_not_move(store: Store) -> None:
     assert len(frozen.slices["shop", "web"]) == 1
     assert frozen.config_maps == {}
     assert frozen.resolved == {"db.example.com": ("192.0.2.7",)}
+
+
+def test_what_did_not_change_is_handed_out_as_it_was(store: Store) -> None:
+    store.put(BASE)
+    store.put(slice_of("web", "web-1", "10.0.0.1"))
+    first = store.freeze({})
+    store.put(replace(BASE, load_balancer=("192.0.2.1",), meta=replace(BASE.meta, resource_version="8")))
+    store.put(slice_of("web", "web-1", "10.0.0.1", annotations={"last-change": "now"}))
+    store.put(ConfigMap(Meta(namespace="shop", name="c")))
+    second = store.freeze({})
+    assert second.ingresses is first.ingresses
+    assert second.slices is first.slices
+    assert set(second.config_maps) == {("shop", "c")}
+    store.remove("ConfigMap", ("shop", "c"))
+    store.put(slice_of("other", "web-1", "10.0.0.1"))
+    third = store.freeze({})
+    assert third.config_maps == {}
+    assert list(third.slices) == [("shop", "other")]
+    assert third.ingresses is first.ingresses
 
 
 def test_findings_belong_to_their_source(store: Store, seen: Counter) -> None:

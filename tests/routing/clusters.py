@@ -129,6 +129,14 @@ def clusters(draw: st.DrawFn) -> ClusterState:
     return cluster(*by_identity.values(), resolved=draw(RESOLVED))
 
 
+@st.composite
+def shuffled(draw: st.DrawFn, state: ClusterState) -> ClusterState:
+    """The same objects, seen in another order."""
+    parts = ("ingresses", "classes", "services", "slices")
+    return replace(state, **{part: dict(draw(st.permutations(list(getattr(state, part).items())))) for part in parts})
+
+
+PARTS = st.sets(st.sampled_from(["ingresses", "classes", "services", "slices", "resolved"]))
 BACKEND_PARTS = st.sets(st.sampled_from(["services", "slices", "resolved"]), min_size=1)
 
 

@@ -1,10 +1,12 @@
 """The short road for endpoints, and memos: both give what compiling everything anew gives."""
 
+import msgspec
 from hypothesis import given
+from hypothesis import strategies as st
 
 from ingressd.model.cluster import ClusterState
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
-from tests.routing.clusters import BACKEND_PARTS, DEFAULTS, clusters, with_parts_of
+from tests.routing.clusters import BACKEND_PARTS, DEFAULTS, PARTS, clusters, shuffled, with_parts_of
 from tests.support.objects import cluster, endpoint_slice, external, ingress, prefix, rule, service
 
 DEFAULT = RouteDefaults()
@@ -36,6 +38,29 @@ def test_a_memo_changes_nothing(
     memo = CompileMemo()
     for state, defaults in ((before, one), (after, one), (after, other), (before, one)):
         assert compile_routes(state, defaults, memo) == compile_routes(state, defaults)
+
+
+@given(clusters(), clusters(), PARTS, PARTS, st.booleans())
+def test_a_memo_knows_maps_again_and_still_changes_nothing(
+    before: ClusterState, after: ClusterState, parts: set[str], more: set[str], refreshes: bool
+) -> None:
+    """What did not change comes in the very same maps, as ``kube/store`` hands them out."""
+    memo = CompileMemo()
+    state = with_parts_of(before, after, parts)
+    compiled = compile_routes(before, DEFAULT, memo)
+    if refreshes and parts <= {"services", "slices", "resolved"}:
+        refresh_endpoints(compiled, state, DEFAULT, everything(before) | everything(after), memo)
+    for one in (state, with_parts_of(state, before, more), before):
+        assert compile_routes(one, DEFAULT, memo) == compile_routes(one, DEFAULT)
+
+
+@given(st.data(), clusters(), DEFAULTS)
+def test_nothing_depends_on_the_order_in_which_objects_were_seen(
+    data: st.DataObject, state: ClusterState, defaults: RouteDefaults
+) -> None:
+    one, other = compile_routes(state, defaults), compile_routes(data.draw(shuffled(state)), defaults)
+    assert msgspec.msgpack.encode(one.snapshot) == msgspec.msgpack.encode(other.snapshot)
+    assert (one.findings, one.served) == (other.findings, other.served)
 
 
 def test_a_memo_sees_what_changed_beside_the_service() -> None:

@@ -92,6 +92,15 @@ def test_a_new_object_of_the_same_name_has_no_last_good_version() -> None:
     assert HOST not in compiled.snapshot.hosts
 
 
+def test_an_object_that_was_gone_has_no_last_good_version() -> None:
+    """Also when meanwhile others came that were never good, as many as went."""
+    memo = CompileMemo()
+    run(annotated({}), memo=memo)
+    run(annotated({"upstream-vhost": "a b"}, name="another"), memo=memo)
+    compiled = run(annotated({"upstream-vhost": "a b"}), memo=memo)
+    assert HOST not in compiled.snapshot.hosts
+
+
 @pytest.mark.parametrize(
     "annotations",
     [
