@@ -51,6 +51,7 @@ class RequestFields:
         "tail",
         "te_trailers",
         "upgrade",
+        "whole",
     )
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class RequestFields:
         self.accept = b""
         self.agent = b""
         self.referer = b""
+        self.whole = b""  # ``onward`` with what Connection named, when it named anything: see policy/forwarded
         self.lead = b""
         self.tail = b"\r\n"
 
@@ -181,7 +183,10 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
     elif options:
         fields.close = b"close" in options
         fields.keep_alive = b"keep-alive" in options
-        onward = without_named(onward, options)
+        kept = without_named(onward, options)
+        if len(kept) < len(onward):
+            fields.whole = b"".join(onward)
+        onward = kept
     if fields.upgrade:
         _judge_upgrade(fields, offered=b"upgrade" in options)
     if fields.request_id and not _GOOD_REQUEST_ID.fullmatch(fields.request_id):

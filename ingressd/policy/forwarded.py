@@ -92,10 +92,13 @@ class ForwardingRules:
         self._remembered: dict[_Key, Seen] = {}
 
     def claims_of(self, fields: RequestFields) -> bytes:
-        """The field lines to give to ``seen_as``: what was claimed, and the header that somebody chose to trust."""
-        claimed = fields.claimed
+        """The field lines to give to ``seen_as``: what was claimed, and the header that somebody chose to trust.
+
+        Connection has no say here either: by naming that header a client would be taken for the proxy in front of us.
+        """
+        claimed, lines = fields.claimed, fields.whole or fields.onward
         for name in {self._header, self._host_header}:
-            value = None if name.startswith(b"x-forwarded") else field_value(fields.onward, name)
+            value = None if name.startswith(b"x-forwarded") else field_value(lines, name)
             if value is not None:
                 claimed += b"%b: %b\r\n" % (name, value)
         return claimed

@@ -143,6 +143,15 @@ def test_another_header_may_name_the_client() -> None:
     assert rules.claims_of(plain) == b""
 
 
+def test_who_names_that_header_in_connection_is_still_not_the_proxy() -> None:
+    """Hop-by-hop abuse (Davison 2019): 10.0.0.1 may be on the list of addresses that a route lets in."""
+    rules = ForwardingRules(Forwarding(client_from_header=True, header="CF-Connecting-IP", trusted=LAN))
+    block = b"Host: a\r\nConnection: close, CF-Connecting-IP\r\nCF-Connecting-IP: 192.0.2.1\r\nX-A: b\r\n\r\n"
+    fields = read_request_fields(block, 100)
+    assert fields.onward == b"X-A: b\r\n"
+    assert rules.seen_as("10.0.0.1", b"http", b"80", b"a", rules.claims_of(fields)).client == "192.0.2.1"
+
+
 def test_originals_go_upstream_when_asked_for_and_sound() -> None:
     settings = Forwarding(originals=True)
     lines = see(settings, "203.0.113.7", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Host: b").lines
