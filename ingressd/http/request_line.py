@@ -35,11 +35,6 @@ class RequestLine:
         self.target = self.path + self.query
         self.onward = b"%b %b HTTP/1.1\r\n" % (method, self.target.encode("latin-1"))
 
-    def with_target(self, target: bytes) -> "RequestLine":
-        """The same request for another target, given as it goes upstream."""
-        path, mark, query = target.decode("latin-1").partition("?")
-        return RequestLine(self.method, self.minor, Target(path, mark + query))
-
 
 NO_LINE = RequestLine(b"", 1, Target("", ""))
 """Stands for one that could not be read."""

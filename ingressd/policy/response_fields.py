@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from ingressd.policy.ask import Plan, without_fields
+from ingressd.policy.ask import Plan, marks_of, without_fields, without_marked
 
 _MAX_REMEMBERED: Final = 64  # a head lasts for a second, then its Date is another one
 _MAX_LINES_TO_REMEMBER: Final = 2048  # together: 256 KiB for each edit at the very most, and a few KiB as a rule
@@ -149,7 +149,7 @@ class FixedEdit:
     def __init__(self, names: frozenset[bytes], lines: bytes, before: Callable[[bytes], bytes] | None = None) -> None:
         self.shows_server = b"server" not in names
         self._names = names
-        self._marks = tuple(b"\r\n%b:" % name for name in sorted(names))
+        self._marks = marks_of(names)
         self._before = before
         self.lines = lines
         self._remembered: dict[bytes, bytes] = {}
@@ -168,21 +168,9 @@ class FixedEdit:
         edited = self._remembered.get(onward)
         if edited is not None:
             return edited
-        edited = self._without(onward if self._before is None else self._before(onward)) + self.lines
+        edited = without_marked(onward if self._before is None else self._before(onward), self._marks) + self.lines
         if len(onward) <= _MAX_LINES_TO_REMEMBER:
             if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[onward] = edited
         return edited
-
-    def _without(self, onward: bytes) -> bytes:
-        """Searched, not taken apart: half the time of an expression that ignores case, a fifth of splitting lines."""
-        lower = b"\r\n" + onward.lower()
-        for mark in self._marks:
-            at = lower.find(mark)
-            while at >= 0:
-                end = lower.index(b"\r\n", at + 2)
-                onward = onward[:at] + onward[end:]
-                lower = lower[:at] + lower[end:]
-                at = lower.find(mark, at)
-        return onward

@@ -258,6 +258,8 @@ class Downstream(Provenance, asyncio.Protocol):
         else:
             self.deadline = NEVER
             forwarding = gateway.exchange_type(self, request, route, route.backend)
+            if route.gate is not None:  # which it is spared
+                forwarding.edit = route.over_tls if self.scheme == b"https" else route.over_http
             self.exchange = forwarding
             forwarding.start(rest)
 

@@ -59,6 +59,7 @@ class Forwarding(Exchange):
         "bytes_out",
         "close_after",
         "down",
+        "edit",
         "endpoint",
         "gateway",
         "request",
@@ -70,7 +71,10 @@ class Forwarding(Exchange):
         "upstream_started",
     )
 
-    def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, backend: Picks) -> None:
+    def __init__(
+        self, down: Downstream, request: RequestHead, route: LiveRoute, backend: Picks, request_id: bytes = b""
+    ) -> None:
+        """``request_id``: one that was made already."""
         fields = request.fields
         self.state = _CONNECTING  # what Exchange.__init__ does, without a call
         self.attempts = 0
@@ -88,8 +92,9 @@ class Forwarding(Exchange):
         self.status = 0
         self.bytes_in = 0  # of the request body
         self.bytes_out = 0  # of the response body
+        self.edit: FixedEdit | None = None  # what the route does to every answer to such a request
         self.close_after = False  # the response's head told the client that the connection ends
-        self.request_id = (gateway.keeps_request_id and fields.request_id) or gateway.new_request_id()
+        self.request_id = request_id or (gateway.keeps_request_id and fields.request_id) or gateway.new_request_id()
         self._tried: tuple[LiveEndpoint, ...] = ()
         self._head = b""  # the onward request head, the same for every attempt
         self._out_head = b""  # a response head that waits for the first body bytes
@@ -110,12 +115,12 @@ class Forwarding(Exchange):
         """Whether the last byte of the request was read."""
         return self._body is None or self._body.done
 
-    def start(self, rest: bytes) -> None:
-        """Begin; ``rest`` is what the client sent after the head."""
+    def start(self, rest: bytes, head: bytes = b"") -> None:
+        """Begin; ``rest`` is what the client sent after the head. ``head``: an onward head that was made already."""
         gateway = self.gateway
         gateway.active += 1
         gateway.retries.requests += 1
-        self._head = self._onward_head()
+        self._head = head or self._onward_head()
         if rest:
             self._take(rest)
             if self.state is _ENDED:
@@ -327,12 +332,7 @@ class Forwarding(Exchange):
 
     def _own_fields(self) -> bytes:
         """Field lines that this route adds to an answer of ours."""
-        edit = self._fixed_edit()
-        return b"" if edit is None else edit.lines
-
-    def _fixed_edit(self) -> FixedEdit | None:
-        """What the route does to every answer over this kind of connection."""
-        return self.route.over_tls if self.down.scheme == b"https" else self.route.over_http
+        return b"" if self.edit is None else self.edit.lines
 
     def _abort(self) -> None:
         self._let_go()
@@ -384,9 +384,8 @@ class Forwarding(Exchange):
         if endpoint is not None and endpoint.health.has_failed:
             endpoint.health.succeeded()
         self.status = head.status
-        if self.route.gate is not None:  # which was spared
-            edit = self._fixed_edit()
-            head = head if edit is None else head.edited(edit)
+        if self.edit is not None:
+            head = head.edited(self.edit)
         if not (head.onward and framing == head.framing and self.request.line.minor and self.body_done):
             self._out_head = self._worded(head, framing)
             return
@@ -484,7 +483,7 @@ class Forwarding(Exchange):
 
     def _switched_lines(self, head: ResponseHead) -> bytes:
         """The end-to-end field lines of a 101."""
-        return head.fields.onward
+        return head.fields.onward if self.edit is None else self.edit.apply(head.fields.onward)
 
     def end_tunnel(self) -> None:
         """The tunnel is closed: what was said in it still arrives."""

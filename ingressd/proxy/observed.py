@@ -22,8 +22,10 @@ class Observed(Forwarding):
 
     __slots__ = ("alternative_name", "answered", "connect_s", "head_bytes_out", "header_s", "upstream_bytes")
 
-    def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, backend: Picks) -> None:
-        super().__init__(down, request, route, backend)
+    def __init__(
+        self, down: Downstream, request: RequestHead, route: LiveRoute, backend: Picks, request_id: bytes = b""
+    ) -> None:
+        super().__init__(down, request, route, backend, request_id)
         self.answered: ResponseHead | None = None
         self.alternative_name = ""
         self.connect_s = self.header_s = -1.0

@@ -5,37 +5,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingressd.http.target import rewritten_target
-from ingressd.policy.ask import Ask, Plan, without_fields
+from ingressd.policy.ask import without_fields
 
 if TYPE_CHECKING:
     from ingressd.http.head import RequestHead
+    from ingressd.proxy.passage import Passage
 
-_CONNECTION = b"\r\nConnection: "
 _EXPECT = b"Expect: 100-continue\r\n"
+_REQUEST_ID = b"x-request-id"
+_ORIGINAL = b"x-original-uri"
+
+_MAX_LINES_TO_REMEMBER = 2048
+_MAX_REMEMBERED = 512  # together: 2 MiB for each worker at the very most
+_remembered: dict[tuple[bytes, frozenset[bytes]], bytes] = {}
 
 
-def planned_head(
-    request: RequestHead, ask: Ask, plan: Plan, ours: bytes, replaces: frozenset[bytes], *, expects: bool
-) -> bytes:
-    """``ours`` are the lines that say where the request came from; those that the route sets itself (``replaces``) are
-    left out. ``expects``: an offer to wait for 100 (Continue) is passed on.
+def onward_head(passage: Passage, *, expects: bool = True) -> bytes:
+    """What is planned for the request, as bytes. Lines of ours that the route sets itself are left out.
+
+    ``expects``: an offer to wait for 100 (Continue) is passed on.
     """
-    line, fields = request.line, request.fields
-    if ask.request_id:
-        ours = b"X-Request-ID: %b\r\n%b" % (ask.request_id, ours)
-    if plan.path is not None:
-        ours += b"X-Original-URI: %b\r\n" % line.target.encode("latin-1")
-        line = line.with_target(rewritten_target(plan.path, line.query))
-    if replaces:
-        ours = without_fields(ours, replaces)
-    host = plan.host_field or fields.host_field or ask.authority
-    onward = without_fields(fields.onward, plan.without)
-    tail = fields.tail
-    if not line.minor or _CONNECTION in b"\r\n" + plan.added:
+    request, gate, request_id = passage.request, passage.gate, passage.ask.request_id
+    line, fields, replaces = request.line, request.fields, gate.replaces
+    ours = without_fields(passage.forwarded, replaces) if replaces else passage.forwarded
+    if request_id and _REQUEST_ID not in replaces:
+        ours = b"X-Request-ID: %b\r\n%b" % (request_id, ours)
+    start = line.onward
+    if passage.path is not None:
+        start = b"%b %b HTTP/1.1\r\n" % (line.method, rewritten_target(passage.path, line.query))
+        if _ORIGINAL not in replaces:
+            ours = b"%bX-Original-URI: %b\r\n" % (ours, line.target.encode("latin-1"))
+    onward, tail = fields.onward, fields.tail
+    if passage.without:
+        onward = _less(onward, passage.without)
+    if not line.minor or gate.connection:
         tail = _tail(request)
     elif fields.expects_continue and not expects:
         tail = tail.replace(_EXPECT, b"")
-    return b"%bHost: %b\r\n%b%b%b%b" % (line.onward, host, onward, ours, plan.added, tail)
+    host = passage.host_field or fields.host_field or passage.ask.authority
+    return b"%bHost: %b\r\n%b%b%b%b" % (start, host, onward, ours, passage.added, tail)
+
+
+def _less(lines: bytes, names: frozenset[bytes]) -> bytes:
+    """``without_fields``, remembered: field sections repeat, and so do the names that one route takes away."""
+    key = (lines, names)
+    left = _remembered.get(key)
+    if left is None:
+        left = without_fields(lines, names)
+        if len(lines) <= _MAX_LINES_TO_REMEMBER:
+            if len(_remembered) >= _MAX_REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = left
+    return left
 
 
 def _tail(request: RequestHead) -> bytes:
@@ -46,8 +67,3 @@ def _tail(request: RequestHead) -> bytes:
     if fields.chunked:
         return b"Transfer-Encoding: chunked\r\n\r\n"
     return b"Content-Length: %d\r\n\r\n" % fields.content_length if fields.content_length >= 0 else b"\r\n"
-
-
-def sets_connection(plan: Plan) -> bool:
-    """Whether the route has a Connection field of its own for the endpoint."""
-    return _CONNECTION in b"\r\n" + plan.added

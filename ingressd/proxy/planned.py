@@ -13,8 +13,9 @@ from ingressd.http.response import CHUNKED, ResponseHead
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.choosing import chooser
 from ingressd.proxy.exchange import STALE, Happening, State, Verdict
+from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.observed import Observed
-from ingressd.proxy.onward import planned_head, sets_connection
+from ingressd.proxy.onward import onward_head
 from ingressd.proxy.outlet import Outlet
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.request_body import DroppedBody, RequestBody
@@ -23,7 +24,7 @@ from ingressd.proxy.timers import NEVER
 
 if TYPE_CHECKING:
     from ingressd.policy.next_upstream import NextUpstreamRule
-    from ingressd.proxy.held import Gated
+    from ingressd.proxy.passage import Passage
     from ingressd.proxy.serving import LiveBackend
     from ingressd.proxy.upstream import UpstreamConnection
 
@@ -46,14 +47,14 @@ class PlannedForwarding(Observed):
         "_trailers",
     )
 
-    def __init__(self, gated: Gated, backend: LiveBackend) -> None:
-        super().__init__(gated.down, gated.request, gated.route, backend)
-        passage = gated.passage
-        self._ask = gated.ask
-        self._gate = gate = gated.gate
+    def __init__(self, passage: Passage, backend: LiveBackend) -> None:
+        ask, gate = passage.ask, passage.gate
+        super().__init__(passage.down, passage.request, passage.route, backend, ask.request_id)
+        self._ask = ask
+        self._gate = gate
         self._passage = passage
-        self.request_id = gated.ask.request_id
-        self.started = gated.started
+        self.started = passage.started
+        self.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
         self._began = 0.0  # when the first attempt was made
         self._is_aside = False  # somebody else is asked for an error page
         self._is_gathering = False  # the body is read before anything is sent
@@ -65,21 +66,17 @@ class PlannedForwarding(Observed):
             backend = self.gateway.backends.cell(passage.backend)
             if passage.is_canary:
                 self.alternative_name = backend.upstream_name
-        self.backend = chooser(gate, backend, gated.ask, passage)
-        if sets_connection(passage):
+        self.backend = chooser(gate, backend, ask, passage) if gate.chooses else backend
+        if gate.connection:
             self._offered = b""
-            self._spare = b"connection: close\r\n" in passage.added.lower()
+            self._spare = gate.connection == "close"
 
     # -- the request
 
     def _onward_head(self) -> bytes:
-        if self._is_aside:
-            return self._head
-        expects = self.request.fields.expects_continue and not self._gate.buffers_request
-        passage = self._passage
-        return planned_head(self.request, self._ask, passage, passage.forwarded, self._gate.replaces, expects=expects)
+        return self._head if self._is_aside else onward_head(self._passage, expects=not self._gate.buffers_request)
 
-    def start(self, rest: bytes) -> None:
+    def start(self, rest: bytes, head: bytes = b"") -> None:
         if self._gate.buffers_request and self._body is not None and not self._is_aside:
             self._is_gathering = True
             if self._expects:
@@ -87,7 +84,7 @@ class PlannedForwarding(Observed):
                 self.down.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._mirror is not None and (self._body is None or not self._mirror.body) and not self._is_aside:
             self._send_copy(b"")
-        super().start(rest)
+        super().start(rest, head)
 
     def _attempt(self, now: float) -> None:
         if self._is_gathering and self._gathers():
@@ -182,9 +179,6 @@ class PlannedForwarding(Observed):
         self.gateway.stats.rejected(error.reason)
         self._go_aside(status)
 
-    def _own_fields(self) -> bytes:
-        return self._gate.answers.own(self._passage, is_tls=self._ask.is_tls)
-
     # -- answers of somebody else
 
     def begin_aside(self, status: int) -> None:
@@ -223,13 +217,15 @@ class PlannedForwarding(Observed):
         self._observe_latency()
         if not self._is_aside and self._goes_elsewhere(head.status):
             return
-        editor = self._gate.answers.editor
-        if editor is not None and editor.shows_server:
-            head = head.with_server()
-        self.answered = head
+        rules = self._gate.answers
+        self.answered = head.with_server() if rules.editor.shows_server else head
         self.header_s = monotonic() - self.upstream_started
         self.status = head.status
-        self._out_head = self._edited_head(head, framing)
+        more = self._lines_for(head.status)
+        if rules.is_fixed and not more:
+            Forwarding.on_response_head(self, head, framing)
+        else:
+            self._out_head = self._edited_head(self.answered, framing, more)
 
     def _goes_elsewhere(self, status: int) -> bool:
         """Whether nobody gets this answer: the next endpoint is asked, or an error page is fetched."""
@@ -256,10 +252,15 @@ class PlannedForwarding(Observed):
             self._tried = (*self._tried, self.endpoint)
         self._attempt(monotonic())
 
-    def _edited_head(self, head: ResponseHead, framing: int) -> bytes:
+    def _lines_for(self, status: int) -> bytes:
+        """What only this answer has: cookies of the auth service and of ours."""
+        allowed, cookie = self._passage.allowed, self._passage.cookie
+        return cookie if allowed is None else allowed.cookies_for(status) + cookie
+
+    def _edited_head(self, head: ResponseHead, framing: int, more: bytes) -> bytes:
         ask, rules = self._ask, self._gate.answers
         lines, encoding = rules.encoding(head, ask, self.request)
-        lines = rules.edited(lines, ask, self._passage, head.status)
+        lines = rules.edited(lines, ask, self.edit) + more
         if encoding is not None:
             framing = CHUNKED
         if encoding is not None or rules.bandwidth is not None:
@@ -272,7 +273,7 @@ class PlannedForwarding(Observed):
     def _switched_lines(self, head: ResponseHead) -> bytes:
         self.answered = head
         self.header_s = monotonic() - self.upstream_started
-        return self._gate.answers.edited(head.fields.onward, self._ask, self._passage, head.status)
+        return self._gate.answers.edited(head.fields.onward, self._ask, self.edit) + self._lines_for(head.status)
 
     # -- the answer's body, where it does not go out as it comes in
 

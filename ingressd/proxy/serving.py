@@ -102,8 +102,8 @@ class LiveRoute:
         self.over_tls: FixedEdit | None = None
         self.spares_tls = gate is not None and gate.has_fixed_answers
         self.spares_http = self.spares_tls and gate is not None and gate.policies.https_redirect is None
-        editor = None if gate is None or not self.spares_tls else gate.answers.editor
-        if editor is not None:
+        if gate is not None and self.spares_tls:
+            editor = gate.answers.editor
             self.over_tls = editor.over_tls if editor.over_tls.is_needed else None
             self.over_http = editor.over_http if self.spares_http and editor.over_http.is_needed else None
         self.max_body_bytes = route.max_body_bytes
