@@ -1,10 +1,14 @@
-"""Further names of hosts: aliases, and siblings (``from-to-www-redirect``). They never take what an Ingress owns."""
+"""Further names of hosts: aliases, and siblings (``from-to-www-redirect``). They never take what an Ingress owns.
+
+So does ``/healthz`` of any host, which load balancers ask ingress-nginx's HTTP port for.
+"""
 
 from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
 from ingressd.model.finding import Finding
+from ingressd.policy.fixed_answer import FixedAnswer
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.redirects import WwwRedirect
 from ingressd.policy.response_fields import ResponseEdits
@@ -18,6 +22,7 @@ from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
 from ingressd.routing.www import sibling
 
 _NOTHING, _NO_EDITS = RoutePolicies(), ResponseEdits()
+_PROBE = Route("exact", "/healthz", "", policies=RoutePolicies(respond=FixedAnswer(200), access_log=False))
 
 
 def further_names(
@@ -36,7 +41,15 @@ def further_names(
             name = sibling(host)
             if name not in hosts and name not in made:
                 made[name] = _sibling(name, host, settled, context)
+    if context.defaults.replaces_nginx:
+        made[ANY_HOST] = _with_probe(hosts[ANY_HOST].vhost if ANY_HOST in hosts else VirtualHost(ANY_HOST))
     return made, findings
+
+
+def _with_probe(vhost: VirtualHost) -> VirtualHost:
+    if any(route.path == _PROBE.path for route in vhost.routes):
+        return vhost
+    return replace(vhost, routes=tuple(sorted((*vhost.routes, _PROBE), key=lambda route: (route.path, route.kind))))
 
 
 def _alias(

@@ -260,6 +260,15 @@ def test_of_equally_old_ingresses_the_last_name_is_first_where_nginx_is_replaced
     assert [finding.name for finding in nginx.findings if finding.reason == "PathConflict"] == ["first"]
 
 
+def test_probes_of_any_host_are_answered_where_nginx_is_replaced_and_nobody_else_answers() -> None:
+    defaults = RouteDefaults(ingress_class="nginx", watch_ingress_without_class=True)
+    own = replace(ingress("own", rule("", path("Prefix", "/healthz", "web:80"))), class_name=None)
+    assert "*" not in run(annotated({})).snapshot.hosts
+    assert [one.path for one in run(defaults=defaults).snapshot.hosts["*"].routes] == ["/healthz"]
+    [found] = run(own, defaults=defaults).snapshot.hosts["*"].routes
+    assert found.service == "web"
+
+
 def test_a_slash_is_redirected_to_where_nginx_is_replaced() -> None:
     assert route(run(annotated({}, "/a/")), "/a").policies is None
     defaults = RouteDefaults(ingress_class="nginx", watch_ingress_without_class=True)

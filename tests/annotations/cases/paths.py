@@ -132,6 +132,13 @@ CASES: list[Case] = [
         others=(Other(paths=(Path(service="other"),)),),
     ),
     case(
+        "who probes by address is told that we are well",
+        {},
+        (Ask(host="10.0.0.7:30080", path="/healthz"), Want(status=200, seen=None)),
+        (Ask(host="10.0.0.7:30080", path="/healthz/x"), Want(status=404, seen=None)),
+        (Ask(path="/healthz"), Want(seen="echo", target="/healthz")),
+    ),
+    case(
         "a rule of a host without paths goes to the default backend",
         {},
         (Ask(path="/x"), Want(seen="other")),
