@@ -78,6 +78,13 @@ def _parse(row: Row[object], text: str) -> tuple[object, str, Outcome]:
 _remembered = lru_cache(maxsize=16384)(_parse)
 
 
+def _tidied(listed: str) -> str:
+    """A list of the ConfigMap may be written over several lines and have a comma too many, as there; an annotation's
+    may not.
+    """
+    return ",".join(item for one in listed.split(",") if (item := one.strip()))
+
+
 class _Reader:
     def __init__(self, config_map: ConfigMap, previous: GlobalValues | None) -> None:
         self._config_map = config_map
@@ -98,6 +105,8 @@ class _Reader:
         return GlobalValues(self._values, self._problems, tuple(self._findings))
 
     def _read(self, row: Row[object], key: str, text: str) -> None:
+        if row.kind.is_list:
+            text = _tidied(text)
         if not text:
             if row.kind.is_list:
                 self._values[row] = row.kind.empty

@@ -34,6 +34,7 @@ ERROR_PAGE = re.compile(r"(?:@[A-Za-z0-9_-]+|(?:(?:https?://)?[A-Za-z0-9\-.]+(?:
 
 _ORIGIN = re.compile(r"(?:[a-z]+://)?(?:\*\.)?[A-Za-z0-9\-.]*(?::[0-9]+)?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9\-_]+")
+_QUOTED = re.compile(r"\A([\"'])(.*)\1\Z")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e]*")  # RFC 9110 §5.5 less obs-text
 # They frame the message or belong to one hop (RFC 9112 §6, RFC 9110 §7.6.1): an owner's text never sets them.
@@ -97,6 +98,8 @@ def networks(value: str) -> tuple[str, ...]:
 
 
 def _network(item: str) -> str:
+    if not item:
+        raise BadValue("it has a comma too many: an item of the list is empty")
     address, slash, bits = item.partition("/")
     try:
         if "%" in address or (slash and not bits.isdigit()):
@@ -178,8 +181,11 @@ def expressions(value: str) -> tuple[str, ...]:
 
 
 def listed_expressions(value: str) -> tuple[str, ...]:
-    """``block-user-agents``: names, or ``~`` and ``~*`` with an expression, separated by commas."""
-    found = items(value)
+    """``block-user-agents``: names, or ``~`` and ``~*`` with an expression, separated by commas.
+
+    One with spaces stands in quotes in nginx's ``map``, from which these lists come.
+    """
+    found = tuple(unquoted for item in items(value) if (unquoted := _QUOTED.sub(r"\2", item)))
     for item in found:
         if item.startswith("~"):
             expression(item.removeprefix("~").removeprefix("*"))

@@ -36,6 +36,18 @@ def test_an_empty_list_is_a_value_and_other_empty_texts_are_absent() -> None:
     assert config.findings == ()
 
 
+@pytest.mark.parametrize("text", ["10.0.0.0/8,192.0.2.1,", "10.0.0.0/8,\n  192.0.2.1\n", ",10.0.0.0/8 ,, 192.0.2.1"])
+def test_lists_may_be_written_over_several_lines_and_with_commas_too_many(text: str) -> None:
+    config = read({"whitelist-source-range": text, "block-user-agents": "~*bot,\n~*spider,", "hide-headers": "A,\nB"})
+    assert config.get(access.ALLOWLIST_SOURCE_RANGE) == ("10.0.0.0/8", "192.0.2.1")
+    assert config.get(access.BLOCK_USER_AGENTS) == ("~*bot", "~*spider")
+    assert config.findings == ()
+
+
+def test_nothing_but_commas_is_an_empty_list() -> None:
+    assert read({"proxy-real-ip-cidr": " , "}).get(clients.PROXY_REAL_IP_CIDR) == ()
+
+
 def test_one_bad_key_leaves_the_others() -> None:
     config = read({"keep-alive": "long", "proxy-read-timeout": "90"})
     assert (config.get(clients.KEEP_ALIVE), config.get(backend.PROXY_READ_TIMEOUT)) == (75, 90)

@@ -67,6 +67,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (texts.respond, "301 https://a.com/", Respond(301, "https://a.com/")),
     (texts.expressions, "(?i)bot\n^curl/", ("(?i)bot", "^curl/")),
     (texts.listed_expressions, "~*bot, exact", ("~*bot", "exact")),
+    (texts.listed_expressions, """"~*Bad Bot/[0-9]+",'An Agent', "half""", ("~*Bad Bot/[0-9]+", "An Agent", '"half')),
 ]
 
 BAD: list[tuple[Callable[[str], object], str, str]] = [
@@ -92,7 +93,7 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (texts.networks, "10.0.0.0/255.0.0.0", "neither an IP address"),
     (texts.networks, "fe80::1%eth0", "neither an IP address"),
     (texts.networks, "010.0.0.1", "neither an IP address"),
-    (texts.networks, "10.0.0.0/8,", "neither an IP address"),
+    (texts.networks, "10.0.0.0/8,", "a comma too many"),
     (texts.networks, "10.0.0.0/8 192.0.2.1", "neither an IP address"),
     (texts.header_names, "X A", "not a header name"),
     (texts.server_names, "~(", "regular expression"),
