@@ -24,6 +24,18 @@ class FieldKind(IntEnum):
     TRAILER = 14
     CLAIMED = 15  # what a client says about where a request came from: kept for whoever trusts it, never passed on
     SERVER = 16  # of a response: what runs behind us is nobody's business, unless a route says otherwise
+    UNDERSCORED = 17  # of a request: some servers cannot tell its name from the one with "-"; see ``PassedNames``
+    UNUSUAL = 18  # the same, with other characters than letters, digits, "-" and "_"
+
+
+class PassedNames(IntEnum):
+    """Which field names of requests are passed on. Whatever is chosen, none that a server could take for another one
+    that means something: see ``head.read_request_fields``.
+    """
+
+    PLAIN = 0  # letters, digits and "-"
+    UNDERSCORES = 1  # and "_" (enable-underscores-in-headers)
+    TOKENS = 2  # and whatever a name may hold, RFC 9110 §5.6.2 (ignore-invalid-headers: false)
 
 
 _SPECIAL: dict[bytes, FieldKind] = {
@@ -56,6 +68,11 @@ _SPECIAL: dict[bytes, FieldKind] = {
 _CLAIMED_BY_CLIENT = re.compile(rb"forwarded|x-forwarded(?:-.*)?|x-original-.*|x-real-ip|x-rewrite-url|x-scheme")
 # nginx drops names outside this set too: with "_" and "." a CGI-style upstream cannot tell X-Real-IP from X_Real_IP.
 _UNMISTAKABLE_NAME = re.compile(rb"[A-Za-z0-9-]+")
+_UNDERSCORED_NAME = re.compile(rb"[A-Za-z0-9_-]+")
+# What a CGI-style upstream makes of a name, but for the spelling: letters of one case, all else one character.
+_FOLDED = bytes(
+    ord(chr(byte).lower()) if chr(byte).isascii() and chr(byte).isalnum() else ord("-") for byte in range(256)
+)
 
 _MAX_REMEMBERED_NAMES = 4096
 _MAX_NAME_TO_REMEMBER = 64  # longer than any that is in use: one may have as many bytes as a whole header
@@ -76,6 +93,11 @@ def response_kind(name: bytes) -> FieldKind:
     return _remember(response_kinds, name, _classify_response(name)) if kind is None else kind
 
 
+def folded(name: bytes) -> bytes:
+    """The name that some server could take ``name`` for: equal results cannot be told apart everywhere."""
+    return name.translate(_FOLDED)
+
+
 def _classify_response(name: bytes) -> FieldKind:
     lower = name.lower()
     return FieldKind.SERVER if lower == b"server" else _SPECIAL.get(lower, FieldKind.END_TO_END)
@@ -84,7 +106,9 @@ def _classify_response(name: bytes) -> FieldKind:
 def _classify_request(name: bytes) -> FieldKind:
     lower = name.lower()
     if not _UNMISTAKABLE_NAME.fullmatch(lower):
-        return FieldKind.DROPPED
+        if _classify_request(folded(lower)):  # it stands for what means something to us
+            return FieldKind.DROPPED
+        return FieldKind.UNDERSCORED if _UNDERSCORED_NAME.fullmatch(lower) else FieldKind.UNUSUAL
     if _CLAIMED_BY_CLIENT.fullmatch(lower):
         return FieldKind.CLAIMED
     if lower == b"trailer":  # announces what does not pass: see proxy/request_body

@@ -13,7 +13,7 @@ import httptools
 from ingressd.errors import BadRequest
 from ingressd.http.field_parser import FieldParser
 from ingressd.http.field_values import content_length, list_items, without_named
-from ingressd.http.fields import FieldKind, request_kind, request_kinds
+from ingressd.http.fields import FieldKind, PassedNames, folded, request_kind, request_kinds
 from ingressd.http.request_line import NO_LINE, RequestLine
 from ingressd.http.target import normalise_host
 
@@ -118,10 +118,14 @@ _DROPPED, _HOST, _CONNECTION, _ACCEPT = FieldKind.DROPPED, FieldKind.HOST, Field
 _AGENT, _REFERER, _REQUEST_ID = FieldKind.LOGGED_AGENT, FieldKind.LOGGED_REFERER, FieldKind.REQUEST_ID
 _CONTENT_LENGTH, _TRANSFER_ENCODING = FieldKind.CONTENT_LENGTH, FieldKind.TRANSFER_ENCODING
 _EXPECT, _UPGRADE, _TE, _CLAIMED = FieldKind.EXPECT, FieldKind.UPGRADE, FieldKind.TE, FieldKind.CLAIMED
-_DATE = FieldKind.DATE
+_DATE, _UNDERSCORED, _UNUSUAL = FieldKind.DATE, FieldKind.UNDERSCORED, FieldKind.UNUSUAL
 _KEEP_ALIVE = [b"keep-alive"]
 _parser = FieldParser(httptools.HttpRequestParser, b"GET / HTTP/1.1\r\n")
 _remembered: dict[bytes, RequestFields] = {}
+_remembered_with_names: dict[PassedNames, dict[bytes, RequestFields]] = {
+    PassedNames.UNDERSCORES: {},
+    PassedNames.TOKENS: {},
+}
 
 
 def has_bare_line_end(data: bytes | bytearray) -> bool:
@@ -132,13 +136,17 @@ def has_bare_line_end(data: bytes | bytearray) -> bool:
     return data.count(b"\n") != pairs or data.count(b"\r") - data.endswith(b"\r") != pairs
 
 
-def read_request_fields(block: bytes, max_fields: int) -> RequestFields:
+def read_request_fields(block: bytes, max_fields: int, names: PassedNames = PassedNames.PLAIN) -> RequestFields:
     """Judge a request's field section, which ends with the empty line (and is just that when there are no fields).
+
+    ``names`` other than plain ones are passed on where the name that some server could take them for (``folded``) is
+    neither one that means something to us nor that of another field of the section.
 
     Raises:
         BadRequest: with the reason; the connection cannot be used afterwards.
     """
-    known = _remembered.get(block)
+    remembered = _remembered_with_names[names] if names else _remembered
+    known = remembered.get(block)
     if known is not None:
         return known
     try:
@@ -147,15 +155,15 @@ def read_request_fields(block: bytes, max_fields: int) -> RequestFields:
         raise BadRequest("bad_fields", str(error)) from None
     if len(raw) > max_fields:
         raise BadRequest("too_many_fields", f"more than {max_fields} header fields")
-    fields = _judge(raw)
+    fields = _judge(raw, names)
     if len(block) <= _MAX_BLOCK_TO_REMEMBER:
-        if len(_remembered) >= _MAX_REMEMBERED_BLOCKS:
-            _remembered.clear()
-        _remembered[block] = fields
+        if len(remembered) >= _MAX_REMEMBERED_BLOCKS:
+            remembered.clear()
+        remembered[block] = fields
     return fields
 
 
-def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
+def _judge(raw: list[tuple[bytes, bytes]], names: PassedNames) -> RequestFields:
     fields = RequestFields()
     onward: list[bytes] = []
     options: list[bytes] = []
@@ -174,8 +182,10 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
                 fields.accept = fields.accept + b"," + value if fields.accept else value
             elif kind is _REFERER:
                 fields.referer = value
-        elif kind is not _DROPPED:
+        elif kind is not _DROPPED and kind < _UNDERSCORED:
             _judge_field(fields, kind, name, value.strip(), options)
+    if names:
+        onward += _mistakable(raw, names)
     if fields.chunked and fields.content_length >= 0:
         raise BadRequest("ambiguous_framing", "both Content-Length and Transfer-Encoding (RFC 9112 §6.3)")
     if options == _KEEP_ALIVE:
@@ -196,6 +206,20 @@ def _judge(raw: list[tuple[bytes, bytes]]) -> RequestFields:
     fields.lead = b"Host: %b\r\n%b" % (fields.host_field or b"", fields.onward)
     fields.tail = _tail(fields)
     return fields
+
+
+def _mistakable(raw: list[tuple[bytes, bytes]], names: PassedNames) -> list[bytes]:
+    """Pieces of the lines whose names not every server reads alike, and that nobody takes for another field's here."""
+    spellings: dict[bytes, set[bytes]] = {}
+    for name, _ in raw:
+        spellings.setdefault(folded(name), set()).add(name.lower())
+    pieces: list[bytes] = []
+    for name, value in raw:
+        kind = request_kind(name)
+        is_wanted = kind is _UNDERSCORED or (kind is _UNUSUAL and names is PassedNames.TOKENS)
+        if is_wanted and len(spellings[folded(name)]) == 1:
+            pieces += (name, b": ", value.strip(), b"\r\n")
+    return pieces
 
 
 def _tail(fields: RequestFields) -> bytes:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from ingressd.http.fields import folded
 from ingressd.http.head import RequestFields
 
 
@@ -107,7 +108,7 @@ class Ask:
 class Plan:
     """How the onward request, and the answer to it, will differ from what the client's head says. Empty to begin with.
 
-    ``without`` names fields (lower case) that do not go upstream; ``added`` are whole field lines that do.
+    ``without`` names fields (``folded``) that do not go upstream; ``added`` are whole field lines that do.
     ``answer_fields`` are whole lines for the client's answer; an upstream field of a name in ``answer_without`` (lower
     case) is not passed on. ``backend`` is a key that replaces the route's; ``endpoint_key`` is what a consistent
     choice of an endpoint is made from.
@@ -165,6 +166,17 @@ def without_marked(lines: bytes, marks: tuple[bytes, ...]) -> bytes:
             lower = lower[:at] + lower[end:]
             at = lower.find(mark, at)
     return lines
+
+
+def without_named(lines: bytes, names: frozenset[bytes]) -> bytes:
+    """A request's whole field lines less those of ``names``, and less those that a server could take for one of them.
+
+    ``names`` are ``folded``.
+    """
+    if not names:
+        return lines
+    kept = [line for line in lines.split(b"\r\n") if line and folded(line.partition(b":")[0]) not in names]
+    return b"\r\n".join((*kept, b"")) if kept else b""
 
 
 @lru_cache(maxsize=1024)

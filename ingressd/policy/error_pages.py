@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from ingressd.policy.ask import Ask, Plan, without_fields
+from ingressd.policy.ask import Ask, Plan, without_named
 
 _NAMES = ("x-code", "x-format", "x-ingress-name", "x-namespace", "x-service-name", "x-service-port")
 OURS = frozenset(name.encode() for name in _NAMES)
@@ -88,7 +88,7 @@ def aside_head(ask: Ask, target: bytes, host: bytes, *, without: frozenset[bytes
     """
     onward = ask.fields.onward
     if without:
-        onward = without_fields(onward, without)
+        onward = without_named(onward, without)
     return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b" % (ask.method, target, host, onward)
 
 

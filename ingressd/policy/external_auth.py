@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ingressd.errors import BadRequest
 from ingressd.http.target import split_host
-from ingressd.policy.ask import Answer, Ask, Plan, field_value, without_fields
+from ingressd.policy.ask import Answer, Ask, Plan, field_value, without_named
 from ingressd.policy.auth_cache import AuthAnswer, CacheRule, cache_digest
 from ingressd.policy.location import location_line
 from ingressd.policy.variables import Extra, Template, compile_template
@@ -151,7 +151,7 @@ class AuthQuestion:
         host = ask.fields.host_field or ask.authority
         head = [
             b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (self.method, target.path, target.authority),
-            without_fields(ask.fields.onward, self._set_names),
+            without_named(ask.fields.onward, self._set_names),
             _line(b"X-Request-ID", ask.request_id),
             b"X-Original-URL: %b://%b%b\r\nX-Original-Method: %b\r\n"
             b"X-Sent-From: nginx-ingress-controller\r\nX-Real-IP: %b\r\nX-Forwarded-For: %b\r\n"

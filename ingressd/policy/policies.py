@@ -6,6 +6,7 @@ the order of ``phases``. A route that asks for nothing has no ``RoutePolicies`` 
 
 from msgspec import Struct
 
+from ingressd.http.fields import PassedNames
 from ingressd.policy.address_list import AddressLists
 from ingressd.policy.affinity import Affinity
 from ingressd.policy.basic_auth import BasicAuth
@@ -81,6 +82,7 @@ class ClientLimits(Struct, frozen=True, gc=False, omit_defaults=True):
     body_gap_s: float | None = None
     header_bytes: int | None = None
     request_line_bytes: int | None = None
+    names: PassedNames | None = None
     upstream_idle_per_endpoint: int | None = None
     upstream_idle_s: float | None = None
     upstream_requests_per_connection: int | None = None

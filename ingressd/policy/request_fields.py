@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from ingressd.errors import BadRequest
+from ingressd.http.fields import folded
 from ingressd.http.target import normalise_host
 from ingressd.policy.ask import Ask, Plan
 from ingressd.policy.response_fields import FieldError, Fields, field_problem
@@ -50,12 +51,13 @@ class RequestEditor:
         if edits.connection.lower() not in _CONNECTION_OPTIONS:
             raise FieldError(f"Connection can be keep-alive or close, not {edits.connection[:40]!r}")
         templates = [(name, compile_template(value)) for lower, (name, value) in fields.items() if lower not in removed]
-        self._names = frozenset(name.encode("ascii", "replace") for name in {*fields, *removed})
+        names = frozenset(name.encode("ascii", "replace") for name in {*fields, *removed})
+        self._names = frozenset(map(folded, names))
         self._fixed = b"".join(_line(name, value.text.encode()) for name, value in templates if not value.variables)
         self._templates: tuple[tuple[str, Template], ...] = tuple(one for one in templates if one[1].variables)
         self._connection = f"Connection: {edits.connection.lower()}\r\n".encode() if edits.connection else b""
         self._host = compile_template(edits.host) if edits.host else None
-        self.replaces = self._names & OURS
+        self.replaces = names & OURS
         """Lines of ours that must not be sent: they are set or removed here."""
 
     def apply(self, ask: Ask, plan: Plan, extra: Extra = _NO_EXTRA) -> None:

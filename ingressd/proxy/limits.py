@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from ingressd.http.fields import PassedNames
+
 
 class Limits(Struct, frozen=True, gc=False, kw_only=True):
     """Bounds per connection or request; sizes in bytes, times in seconds."""
@@ -9,6 +11,7 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     request_line_bytes: int = 8192  # nginx's large_client_header_buffers: 8 KiB a line
     header_bytes: int = 32768  # and four of them in total
     header_fields: int = 100
+    names: PassedNames = PassedNames.PLAIN  # of header fields: others are dropped
     response_header_bytes: int = 65536  # generous: OAuth cookies come in many
     pipelined_bytes: int = 65536  # read ahead of the request being answered; then reading pauses
     replay_bytes: int = 65536  # of a request body kept so that it can be sent again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingressd.http.target import rewritten_target
-from ingressd.policy.ask import without_fields
+from ingressd.policy.ask import without_fields, without_named
 
 if TYPE_CHECKING:
     from ingressd.http.head import RequestHead
@@ -47,11 +47,11 @@ def onward_head(passage: Passage, *, expects: bool = True) -> bytes:
 
 
 def _less(lines: bytes, names: frozenset[bytes]) -> bytes:
-    """``without_fields``, remembered: field sections repeat, and so do the names that one route takes away."""
+    """``without_named``, remembered: field sections repeat, and so do the names that one route takes away."""
     key = (lines, names)
     left = _remembered.get(key)
     if left is None:
-        left = without_fields(lines, names)
+        left = without_named(lines, names)
         if len(lines) <= _MAX_LINES_TO_REMEMBER:
             if len(_remembered) >= _MAX_REMEMBERED:
                 _remembered.clear()

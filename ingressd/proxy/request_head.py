@@ -29,10 +29,10 @@ def read_request(data: bytes, end: int, limits: Limits) -> RequestHead:
     if line is None:
         # What is malformed is refused as that however it came in pieces, and only then for what it asks.
         parts = split_request_line(raw_line)
-        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
+        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields, limits.names)
         line = read_request_line(raw_line, *parts)
     else:
-        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
+        fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields, limits.names)
     if fields.host_field is None and line.minor:
         raise BadRequest("bad_host", "no Host field (RFC 9112 §3.2)")
     if fields.chunked and not line.minor:
@@ -51,7 +51,8 @@ def read_in_part(data: bytes, end: int, limits: Limits) -> RequestHead:
             method, target, minor = split_request_line(data[:line_end])
             request.line = RequestLine(method, minor, Target(target.decode("latin-1"), ""))
             if end - line_end <= limits.header_bytes:
-                request.fields = read_request_fields(data[line_end + 2 : end + 4], limits.header_fields)
+                block = data[line_end + 2 : end + 4]
+                request.fields = read_request_fields(block, limits.header_fields, limits.names)
     return request
 
 

@@ -30,6 +30,8 @@ def _nothing_is_remembered() -> Iterator[None]:
     yield
     request_line.remembered_lines.clear()
     head._remembered.clear()
+    for remembered in head._remembered_with_names.values():
+        remembered.clear()
     response._remembered.clear()
 
 

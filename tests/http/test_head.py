@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingressd.errors import BadRequest
+from ingressd.http.fields import PassedNames
 from ingressd.http.head import RequestFields, has_bare_line_end, read_request_fields
 from ingressd.http.request_line import split_request_line
 
 
-def read(*lines: str, host: str = "a.example") -> RequestFields:
+def read(*lines: str, host: str = "a.example", names: PassedNames = PassedNames.PLAIN) -> RequestFields:
     section = "".join(f"{line}\r\n" for line in ((f"Host: {host}",) if host else ()) + lines)
-    return read_request_fields(section.encode("latin-1") + b"\r\n", 100)
+    return read_request_fields(section.encode("latin-1") + b"\r\n", 100, names)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +242,47 @@ def test_what_a_client_claims_is_kept_apart_whatever_connection_names() -> None:
     fields = read("X-Forwarded-For: 192.0.2.1", "X-A: b", "Connection: x-forwarded-for, x-a", "x-scheme:  https ")
     assert (fields.claimed, fields.onward) == (b"X-Forwarded-For: 192.0.2.1\r\nx-scheme: https\r\n", b"")
     assert read("X-A: b", "X_Real_IP: 192.0.2.1", "Proxy: x").claimed == b""
+
+
+@pytest.mark.parametrize(
+    ("names", "lines", "passed"),
+    [
+        (PassedNames.PLAIN, ("X_Any: 1", "X.Any-2: 2", "X-A: b"), ["X-A: b"]),
+        (PassedNames.UNDERSCORES, ("X_Any: 1", "X.Any-2: 2", "X-A: b"), ["X-A: b", "X_Any: 1"]),
+        (PassedNames.TOKENS, ("X_Any:  1 ", "X.Any-2: 2", "X-A: b"), ["X-A: b", "X_Any: 1", "X.Any-2: 2"]),
+        (PassedNames.UNDERSCORES, ("x_any: 1", "X_Any: 2"), ["x_any: 1", "X_Any: 2"]),
+        # another field of the section, before or behind, passed on or not
+        (PassedNames.UNDERSCORES, ("X_Any: 1", "X-Any: 2"), ["X-Any: 2"]),
+        (PassedNames.UNDERSCORES, ("X-Any: 2", "x_any: 1"), ["X-Any: 2"]),
+        (PassedNames.UNDERSCORES, ("X_Any-Two: 1", "X-Any_Two: 2"), []),
+        (PassedNames.TOKENS, ("X.Any: 1", "X_Any: 2"), []),
+        (PassedNames.UNDERSCORES, ("X.Any: 1", "X_Any: 2"), []),
+        (PassedNames.UNDERSCORES, ("X_Any: 1", "X-Any: 2", "Connection: X-Any"), []),
+        (PassedNames.UNDERSCORES, ("X_Any: 1", "Connection: x_any"), []),
+    ],
+)
+def test_names_that_not_every_server_reads_alike(names: PassedNames, lines: tuple[str, ...], passed: list[str]) -> None:
+    assert read(*lines, names=names).onward == "".join(f"{line}\r\n" for line in passed).encode()
+    assert read(*lines, names=names).lead.startswith(b"Host: a.example\r\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X_Real_IP", "X-Real_IP", "x_forwarded-for", "X_Forwarded_Anything", "X_Original_URI", "X_Scheme"),
+        *("Content_Length", "Transfer_Encoding", "Keep_Alive", "User_Agent", "X_Request_ID", "Proxy_Authorization"),
+        *("HTTP2_Settings", "X.Real.IP", "X!Real|IP", "Content.Length", "Content~Length", "X_Rewrite.URL"),
+    ],
+)
+def test_no_name_passes_that_a_server_could_take_for_one_of_ours(name: str) -> None:
+    for names in PassedNames:
+        fields = read(f"{name}: 1", names=names)
+        assert (fields.onward, fields.claimed, fields.content_length) == (b"", b"", -1)
+
+
+def test_sections_are_remembered_by_what_may_pass() -> None:
+    for _ in range(2):
+        assert [bool(read("X_Any: 1", names=names).onward) for names in PassedNames] == [False, True, True]
 
 
 PASSED = [

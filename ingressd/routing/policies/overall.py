@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ingressd.http.fields import PassedNames
 from ingressd.model.cluster import ClusterState
 from ingressd.model.finding import Finding
 from ingressd.policy.forwarded import Forwarding
@@ -73,10 +74,18 @@ def _limits(config: GlobalValues) -> ClientLimits:
         body_gap_s=_seconds(config, clients.CLIENT_BODY_TIMEOUT),
         header_bytes=buffers[0] * buffers[1] if buffers else None,
         request_line_bytes=buffers[1] if buffers else None,
+        names=_names(config),
         upstream_idle_per_endpoint=_said(config, backend.UPSTREAM_KEEPALIVE_CONNECTIONS),
         upstream_idle_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIMEOUT),
         upstream_requests_per_connection=_said(config, backend.UPSTREAM_KEEPALIVE_REQUESTS),
     )
+
+
+def _names(config: GlobalValues) -> PassedNames | None:
+    """nginx passes names with ``_`` too when it does not ignore invalid ones."""
+    if not config.get(clients.IGNORE_INVALID_HEADERS):
+        return PassedNames.TOKENS
+    return PassedNames.UNDERSCORES if config.get(clients.ENABLE_UNDERSCORES_IN_HEADERS) else None
 
 
 def _said(config: GlobalValues, row: Row[int]) -> int | None:

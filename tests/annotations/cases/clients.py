@@ -147,6 +147,66 @@ CASES: list[Case] = [
         shows=("enable-underscores-in-headers",),
     ),
     case(
+        "underscores are passed on, but for twins",
+        {},
+        (
+            Ask(headers={"X_Under": "1", "X-Real_IP": "192.0.2.9", "X_Twin": "2", "X-Twin": "3", "X.Dot": "4"}),
+            Want(
+                sent={
+                    "x_under": "1",
+                    "x-real_ip": None,
+                    "x-real-ip": "127.0.0.1",
+                    "x_twin": None,
+                    "x-twin": "3",
+                    "x.dot": None,
+                }
+            ),
+        ),
+        config={"enable-underscores-in-headers": "true"},
+    ),
+    case(
+        "underscores are passed on, but for twins of what the route sets",
+        {
+            "auth-url": "http://{auth}/",
+            "auth-response-headers": "X-User-Name",
+            "ingressd.io/request-headers-set": "X-Set-Here: ours",
+            "ingressd.io/request-headers-remove": "X-Taken-Away",
+        },
+        (
+            Ask(
+                headers={
+                    "X_Under": "1",
+                    "X_User_Name": "root",
+                    "X_Set_Here": "theirs",
+                    "X_Taken_Away": "theirs",
+                    "X_Auth_Request_Redirect": "/theirs",
+                },
+                auth={"headers": [["X-User-Name", "ann"]]},
+            ),
+            Want(
+                sent={
+                    "x_under": "1",
+                    "x-user-name": "ann",
+                    "x_user_name": None,
+                    "x-set-here": "ours",
+                    "x_set_here": None,
+                    "x_taken_away": None,
+                },
+                saw={"auth": {"x_under": "1", "x_auth_request_redirect": None}},
+            ),
+        ),
+        config={"enable-underscores-in-headers": "true"},
+    ),
+    case(
+        "names with other characters are passed on",
+        {},
+        (
+            Ask(headers={"X.Dot": "4", "X_Under": "1", "X.Real.IP": "192.0.2.9"}),
+            Want(sent={"x.dot": "4", "x_under": "1", "x.real.ip": None, "x-real-ip": "127.0.0.1"}),
+        ),
+        config={"ignore-invalid-headers": "false"},
+    ),
+    case(
         "a request id of the client",
         {},
         (Ask(headers={"X-Request-ID": "mine-1"}), Want(sent={"x-request-id": "mine-1"})),

@@ -7,6 +7,7 @@ import h11
 from ingressd.errors import BadRequest
 from ingressd.http import head as head_module
 from ingressd.http import hops
+from ingressd.http.fields import PassedNames, folded
 from ingressd.http.head import RequestFields, RequestHead, read_request_fields
 from ingressd.http.request_line import RequestLine, remembered_lines
 from ingressd.http.target import Target
@@ -45,6 +46,7 @@ def check(data: bytes) -> None:
             assert b"\r\n\r\n" not in piece
             check_unfinished(piece, LIMITS)  # or it is refused only when it comes in pieces
         _check_accepted(cold)
+        _check_names(cold, data[data.find(b"\r\n") + 2 : end + 4])
     _check_next_section()
 
 
@@ -115,6 +117,17 @@ def _check_fields_pass(event: h11.Request, fields: RequestFields) -> None:
     passed = [(name.lower(), value) for name, _, value in lines]
     added = {b"host", b"content-length", b"transfer-encoding", b"connection", b"te", b"upgrade", b"expect"}
     assert [(name, value) for name, value in event.headers if name not in added] == passed
+
+
+def _check_names(request: RequestHead, block: bytes) -> None:
+    """However many names pass, none can be taken for another one; all else is read as ever."""
+    plain = request.fields
+    fields = read_request_fields(block, LIMITS.header_fields, PassedNames.TOKENS)
+    assert fields.onward.startswith(plain.onward)
+    assert (fields.tail, fields.claimed, fields.close) == (plain.tail, plain.claimed, plain.close)
+    names = {line.partition(b":")[0].lower() for line in fields.onward.split(b"\r\n")[:-1]}
+    assert len({folded(name) for name in names}) == len(names)
+    assert not any(_NEVER_ONWARD.match(folded(name) + b":") for name in names), names
 
 
 def _check_next_section() -> None:

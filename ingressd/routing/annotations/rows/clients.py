@@ -122,14 +122,24 @@ PROXY_ADD_ORIGINAL_URI_HEADER = _key(
     "proxy-add-original-uri-header", BOOL, "false", "The upstream gets X-Original-URI.", support="same"
 )
 ENABLE_UNDERSCORES_IN_HEADERS = _key(
-    "enable-underscores-in-headers", BOOL, "false", "Header names with `_` are passed on.", support="not yet", tier="T2"
+    "enable-underscores-in-headers",
+    BOOL,
+    "false",
+    "Header names with `_` are passed on.",
+    support="differs",
+    difference="One that a server could take for another field is dropped all the same: with `-` for `_` it is the name "
+    "of another field of the request, of one that the proxy reads or sets (X-Forwarded-For, Content-Length), or of one "
+    "that the route sets or removes (auth-response-headers).",
+    tier="T2",
 )
 IGNORE_INVALID_HEADERS = _key(
     "ignore-invalid-headers",
     BOOL,
     "true",
-    "Headers with invalid names are dropped.",
-    support="not yet",
+    "Headers with names of other characters than letters, digits, `-` and `_` are dropped.",
+    support="differs",
+    difference="`false` passes them on by the rule of enable-underscores-in-headers, which it includes; what can be no "
+    "name at all (RFC 9110) is answered with 400 in any case.",
     example="false",
 )
 
