@@ -16,6 +16,8 @@ FROM python:${PYTHON}-slim
 # What the base brings for building is of no use to a proxy, but of some to an intruder.
 RUN pip uninstall --yes pip
 COPY --from=build /opt/ingressd /opt/ingressd
+# The preStop hook of ingress-nginx's chart. SIGTERM alone drains here, so there is nothing to wait for before it.
+RUN ln -s /bin/true /wait-shutdown
 ENV PATH=/opt/ingressd/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ingressd import ingress_nginx
 from ingressd.errors import StartError, UsageError
 from ingressd.runtime.cpus import usable_cpus
 from ingressd.runtime.streams import open_standard_streams
@@ -25,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = arguments.pop(0) if arguments and arguments[0] in COMMANDS else "run"
     parser = build_parser(command)
     try:
+        arguments, remarks = _without_ingress_nginx(parser, command, arguments)
         options = parser.parse_intermixed_args(_with_environment(parser, arguments, os.environ))
-        return _dispatch(command, options)
+        return _dispatch(command, options, remarks)
     except UsageError as error:
         print(f"ingressd: {error}", file=sys.stderr)
         return 2
@@ -37,7 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _dispatch(command: str, options: argparse.Namespace) -> int:
+def _without_ingress_nginx(
+    parser: argparse.ArgumentParser, command: str, arguments: list[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """What is left of a command line written for that controller, and what is to be said of the rest."""
+    if command != "run":
+        return arguments, ()
+    if arguments[:1] == [ingress_nginx.PROGRAM]:
+        parser.set_defaults(**ingress_nginx.DEFAULTS)
+        del arguments[0]
+    translated = ingress_nginx.translate(arguments)
+    return list(translated.arguments), translated.remarks
+
+
+def _dispatch(command: str, options: argparse.Namespace, remarks: tuple[str, ...]) -> int:
     # Imported here: a worker must never carry what only another command needs.
     if command == "routes":
         from ingressd.runtime.offline import print_routes
@@ -53,7 +68,7 @@ def _dispatch(command: str, options: argparse.Namespace) -> int:
         from ingressd.demo.run import run_demo
 
         return run_demo(options.directory, options.http_port, options.https_port, options.admin_port, options.workers)
-    settings = settings_from(options)
+    settings = settings_from(options, remarks)
     from ingressd.runtime.supervisor import run
 
     return run(settings)
@@ -71,8 +86,8 @@ def _take_paths(options: argparse.Namespace) -> bool:
     return "-" in options.paths
 
 
-def settings_from(options: argparse.Namespace) -> Settings:
-    """Settings of the daemon. Raises UsageError for values that no run could have meant."""
+def settings_from(options: argparse.Namespace, remarks: tuple[str, ...] = ()) -> Settings:
+    """Settings of the daemon; ``remarks`` go to its log. Raises UsageError for values that no run could have meant."""
     if options.http_port == options.https_port != 0:
         raise UsageError(f"--http-port and --https-port are both {options.http_port}: give them different ports")
     return Settings(
@@ -97,6 +112,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         metrics_names=options.metrics_names,
         log_level=options.log_level,
         log_format=options.log_format or ("text" if sys.stderr.isatty() else "json"),
+        remarks=remarks,
     )
 
 

@@ -85,3 +85,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_names: Literal["ingressd", "nginx", "both"] = "ingressd"
     log_level: str = "info"
     log_format: str = "text"
+    remarks: tuple[str, ...] = ()  # on the command line, for the log

@@ -2,7 +2,8 @@
 
 Addresses come from ``--publish-status-address``, or from what the Service of ``--publish-service`` says of itself. A
 write is a merge patch of the status subresource that names the version it was decided on; a conflict is decided again
-on the version the watch brings. Nothing is written that is there already, and no failure to write is fatal.
+on the version the watch brings. Who may not patch, as with the rights of ingress-nginx's chart, replaces instead.
+Nothing is written that is there already, and no failure to write is fatal.
 """
 
 import asyncio
@@ -55,6 +56,7 @@ class StatusWriter:
         self._retries = KeyedRetries[Key](clock=clock)
         self._not_before: dict[Key, float] = {}
         self._patched_from: dict[Key, str] = {}
+        self._may_patch = True  # until we are told otherwise
 
     def update(self, served: Collection[Key]) -> None:
         """These Ingresses are ours now. Cheap; call it after each compile."""
@@ -125,14 +127,37 @@ class StatusWriter:
             return
         version = found.meta.resource_version
         kind = KINDS["Ingress"]
-        path = f"{kind.path}/namespaces/{key[0]}/{kind.plural}/{key[1]}/status"
+        path = f"{kind.path}/namespaces/{key[0]}/{kind.plural}/{key[1]}"
         try:
-            await self._client.patch_json(path, _patch(version, wanted), timeout_s=WRITE_TIMEOUT_S)
+            if not (self._may_patch and await self._patch(path, version, wanted)):
+                await self._replace(path, wanted)
         except (KubeError, CredentialError) as error:
             self._failed(key, error)
         else:
             self._patched_from[key] = version
             self._retries.forget(key)
+
+    async def _patch(self, path: str, version: str, wanted: tuple[str, ...]) -> bool:
+        """False: the verb is not ours to use."""
+        body = {"metadata": {"resourceVersion": version}, "status": _status(wanted)}
+        try:
+            await self._client.patch_json(f"{path}/status", body, timeout_s=WRITE_TIMEOUT_S)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            self._may_patch = False
+        return self._may_patch
+
+    async def _replace(self, path: str, wanted: tuple[str, ...]) -> None:
+        """Of the version that is read now, so that nobody's change is undone."""
+        try:
+            found = await self._client.get_json(path, timeout_s=WRITE_TIMEOUT_S)
+            await self._client.put_json(
+                f"{path}/status", found | {"status": _status(wanted)}, timeout_s=WRITE_TIMEOUT_S
+            )
+        except ApiError as error:
+            self._may_patch = self._may_patch or error.status == 403  # rights may change either way
+            raise
 
     def _failed(self, key: Key, error: KubeError | CredentialError) -> None:
         if isinstance(error, ApiError) and error.status == 404:  # deleted meanwhile
@@ -173,9 +198,9 @@ def addresses_of(service: Service) -> tuple[str, ...]:
     return tuple(sorted({address for address in found if address not in ("", "None")}))
 
 
-def _patch(version: str, wanted: tuple[str, ...]) -> dict[str, Any]:
+def _status(wanted: tuple[str, ...]) -> dict[str, Any]:
     ingress = [{"ip" if _is_ip(address) else "hostname": address} for address in wanted]
-    return {"metadata": {"resourceVersion": version}, "status": {"loadBalancer": {"ingress": ingress}}}
+    return {"loadBalancer": {"ingress": ingress}}
 
 
 def _is_ip(address: str) -> bool:

@@ -85,6 +85,8 @@ def run(settings: Settings, *, on_ready: Callable[[int, int], None] | None = Non
         StartError: what keeps it from starting, in one line.
     """
     set_up_logs(settings.log_level, settings.log_format, "supervisor")
+    for remark in settings.remarks:
+        log.warning("%s", remark)
     return Supervisor(settings, on_ready).run()
 
 

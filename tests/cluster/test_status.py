@@ -118,6 +118,37 @@ async def test_a_conflict_is_decided_on_the_newer_version(it: Watched) -> None:
     assert set(statuses[:-1]) == {409}
 
 
+async def test_who_may_only_update_does_so(it: Watched) -> None:
+    """ingress-nginx's chart grants `update` of the status, and no `patch`."""
+    await in_thread(it.api.create, ingress("other"))
+    await it.until(lambda: "other" in it.names())
+    await in_thread(it.api.fault, "forbidden", resource="ingresses", verb="patch", count=None)
+    async with writing(it, StatusWriter, addresses=["192.0.2.7"]) as writer:
+        writer.update([KEY])
+        await written(it, "192.0.2.7")
+        writer.update([KEY, ("default", "other")])
+        await written(it, "192.0.2.7", name="other")
+    assert [request.name for request in it.api.requests(verb="patch")] == ["web"]  # asked once
+    assert [(request.name, request.subresource) for request in it.api.requests(verb="update")] == [
+        ("web", "status"),
+        ("other", "status"),
+    ]
+    assert (await in_thread(it.api.get, "ingresses", "web"))["spec"] == ingress()["spec"]
+
+
+async def test_who_may_neither_tries_both_again(it: Watched) -> None:
+    await in_thread(it.api.fault, "forbidden", resource="ingresses", verb="patch", count=None)
+    await in_thread(it.api.fault, "forbidden", resource="ingresses", verb="update", count=1)
+    async with writing(it, StatusWriter, addresses=["192.0.2.7"]) as writer:
+        writer.update([KEY])
+        await written(it, "192.0.2.7")
+    assert [request.verb for request in it.api.requests(resource="ingresses", name="web") if request.status == 403] == [
+        "patch",
+        "update",
+        "patch",
+    ]
+
+
 async def test_15_a_failed_write_is_tried_again_and_holds_up_no_other(it: Watched) -> None:
     await in_thread(it.api.create, ingress("other"))
     await it.until(lambda: "other" in it.names())
