@@ -268,7 +268,7 @@ def test_final_stage_is_bare_and_not_root(dockerfile: list[tuple[str, str]], pod
     final = dockerfile[start:]
     assert final[0][1].endswith("-slim")
     assert [rest for rest in values(final, "COPY") if not rest.startswith("--from=build")] == []
-    assert values(final, "RUN") == ["pip uninstall --yes pip"]
+    assert values(final, "RUN") == ["pip uninstall --yes pip", "ln -s /bin/true /wait-shutdown"]
     security = pod["securityContext"]
     assert values(final, "USER") == [f"{security['runAsUser']}:{security['runAsGroup']}"]
 
