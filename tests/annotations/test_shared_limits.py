@@ -1,5 +1,7 @@
 """A rate is one rate whatever the number of workers: as many get through with two as with one."""
 
+import os
+import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ import pytest
 from tests.annotations.case import Ask, Case
 from tests.annotations.desk import Desk
 from tests.annotations.wire import Line
+from tests.support.eventually import eventually
 
 CONNECTIONS, REQUESTS = 50, 4
 BY_MINUTE = Case(title="by the minute", annotations={"limit-rpm": "10"}, steps=())
@@ -64,3 +67,28 @@ def test_so_many_at_a_time(workers: int) -> None:
         found = statuses(desk, HELD, Ask(answer={"stall": True}), AT_A_TIME, 1)
 
     assert found == {504: 5, 503: AT_A_TIME - 5}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_killed_workers_had_under_way_is_under_way_no_more(workers: int) -> None:
+    case = Case(title="at a time", annotations={"limit-connections": "5"}, steps=())
+    stalled = Ask(answer={"stall": True})
+    with Desk("killed", [case], f"--workers={workers}") as desk, ThreadPoolExecutor(5) as pool:
+        lines = [Line(desk.daemon.http_port, stalled, desk.host(case), None) for _ in range(5)]
+        held = [pool.submit(line.ask, stalled, desk.host(case), {}) for line in lines]
+        eventually(lambda: desk.daemon.metrics().sum("ingressd_upstream_connections", state="active") == 5)
+        assert status(desk, case) == 503
+
+        for pid in desk.daemon.workers.values():
+            os.kill(pid, signal.SIGKILL)
+
+        assert all(isinstance(one.exception(), ConnectionError) for one in held)
+        eventually(lambda: status(desk, case) == 200)
+
+
+def status(desk: Desk, case: Case) -> int:
+    line = Line(desk.daemon.http_port, _PLAIN, desk.host(case), None)
+    try:
+        return line.ask(_PLAIN, desk.host(case), {}).status
+    finally:
+        line.close()
