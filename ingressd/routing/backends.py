@@ -9,7 +9,7 @@ from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
 from ingressd.routing.claims import NamedPorts, RouteClaim
 from ingressd.routing.defaults import RouteDefaults
-from ingressd.routing.endpoints import BuiltBackend, ServiceTarget, build_backend
+from ingressd.routing.endpoints import NOBODY_ANSWERS, BuiltBackend, ServiceTarget, build_backend
 from ingressd.routing.memo import BackendSources, CompileMemo
 from ingressd.routing.place import Place
 
@@ -28,8 +28,10 @@ class BackendIndex(Struct, frozen=True, gc=False):
         for key, built in self.notable.items():
             yield from built.findings
             for problem in built.problems:
-                for place in self.named.places[key]:
+                for place in self.named.places.get(key, ()):
                     yield place.finding(problem.level, problem.reason, problem.message)
+                for place in self.named.asides.get(key, ()):
+                    yield place.finding(problem.level, problem.reason, problem.message.removesuffix(NOBODY_ANSWERS))
 
     def external_names(self) -> frozenset[str]:
         return frozenset(built.external_name for built in self.notable.values() if built.external_name)
@@ -37,11 +39,11 @@ class BackendIndex(Struct, frozen=True, gc=False):
 
 def named_ports(claims: Iterable[RouteClaim]) -> NamedPorts:
     """The Service ports that these claims lead to."""
-    targets, places = _named(claims)
+    targets, places, asides = _named(claims)
     by_service: dict[Key, list[str]] = {}
     for key, target in targets.items():
         by_service.setdefault((target.namespace, target.service), []).append(key)
-    return NamedPorts(targets, places, by_service)
+    return NamedPorts(targets, places, asides, by_service)
 
 
 def build_backends(
@@ -83,9 +85,12 @@ def _is_notable(built: BuiltBackend) -> bool:
     return bool(built.problems or built.findings or built.external_name)
 
 
-def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict[str, list[Place]]]:
-    """Targets by backend key, sorted, and the places that name them."""
+def _named(
+    claims: Iterable[RouteClaim],
+) -> tuple[dict[str, ServiceTarget], dict[str, list[Place]], dict[str, list[Place]]]:
+    """Targets by backend key, sorted, and the places that name them, in the first place and beside that."""
     places: dict[str, list[Place]] = {}
+    asides: dict[str, list[Place]] = {}
     targets: dict[str, ServiceTarget] = {}
     for claim in claims:
         if claim.target is not None:
@@ -96,9 +101,14 @@ def _named(claims: Iterable[RouteClaim]) -> tuple[dict[str, ServiceTarget], dict
             else:
                 known.append(claim.place)
         for other in claim.others:
-            targets.setdefault(other.key, other)
-            places.setdefault(other.key, []).append(claim.place)
-    return {key: targets[key] for key in sorted(targets)}, places
+            key = other.key
+            targets.setdefault(key, other)
+            aside = claim.other_places.get(key)
+            if aside is None:
+                places.setdefault(key, []).append(claim.place)
+            else:
+                asides.setdefault(key, []).append(aside)
+    return {key: targets[key] for key in sorted(targets)}, places, asides
 
 
 def _build(

@@ -75,7 +75,8 @@ def _with(claim: RouteClaim, primary: ServiceTarget, canary: CanaryClaim) -> Rou
     sticky = policies.affinity
     own = replace(sticky, backend=upstream_name(canary.target)) if sticky is not None and canary.sticks else None
     route = replace(claim.route, policies=replace(policies, canary=settings, canary_affinity=own))
-    return replace(claim, route=route, others=tuple(others))
+    places = {**claim.other_places, **dict.fromkeys((settings.backend, settings.secure_backend), canary.place)}
+    return replace(claim, route=route, others=tuple(others), other_places=places)
 
 
 def _unmatched(canary: CanaryClaim) -> Finding:

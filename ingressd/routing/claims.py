@@ -25,7 +25,7 @@ class RouteClaim(Struct, frozen=True, gc=False):
 
     ``declared`` is the path as it was written where that is not ``route.path``. ``is_pattern``: it makes all paths of
     its host patterns. ``tls_redirect`` holds if the host has a certificate. ``others`` are further backends that the
-    route's policies name.
+    route's policies name; ``other_places``, by key, are where, if that is not ``place``.
     """
 
     route: Route
@@ -35,6 +35,7 @@ class RouteClaim(Struct, frozen=True, gc=False):
     is_pattern: bool = False
     tls_redirect: HttpsRedirect | None = None
     others: tuple[ServiceTarget, ...] = ()
+    other_places: Mapping[str, Place] = {}
 
     @property
     def text(self) -> str:
@@ -124,8 +125,12 @@ class ReadIngress(Struct, frozen=True, gc=False):
 
 
 class NamedPorts(Struct, frozen=True, gc=False):
-    """Every Service port that a granted route names: what it stands for, by backend key and sorted; who names it."""
+    """Every Service port that a granted route names: what it stands for, by backend key and sorted; who names it.
+
+    ``asides`` name it for something else than to answer the route's requests.
+    """
 
     targets: Mapping[str, ServiceTarget]
     places: Mapping[str, Sequence[Place]]
+    asides: Mapping[str, Sequence[Place]]
     by_service: Mapping[Key, Sequence[str]]

@@ -17,6 +17,9 @@ from ingressd.routing import addresses
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.snapshot import Backend, Endpoint
 
+NOBODY_ANSWERS = "; the answer is 503"
+"""How the message ends for who names the port for a route."""
+
 _FAMILIES = ("IPv4", "IPv6")
 
 

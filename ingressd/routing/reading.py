@@ -168,7 +168,8 @@ class _Reader:
         if claim is None or (self._policies.is_plain and not self._has_tls(host)):
             return claim
         made = self._for_path(host, "/", claim.target)
-        return replace(claim, route=replace(claim.route, policies=made.policies), others=made.others)
+        route = replace(claim.route, policies=made.policies)
+        return replace(claim, route=route, others=made.others, other_places=self._policies.other_places)
 
     def _root_of(self, host: str) -> Root:
         """Rules without a host have none: what one of them asks for holds for no other name that comes along."""
@@ -208,7 +209,8 @@ class _Reader:
             claim = self._claim(kind, text, path.backend, place) or self._instead(kind, text, place)
             route, target = replace(claim.route, policies=policies), claim.target
         written = declared if declared != text else ""
-        return RouteClaim(route, target, place, written, is_pattern, made.tls_redirect, made.others)
+        asides = self._policies.other_places
+        return RouteClaim(route, target, place, written, is_pattern, made.tls_redirect, made.others, asides)
 
     def _match(self, path: IngressPath, field: str, *, is_pattern: bool) -> tuple[MatchKind, str] | None:
         """How requests are matched, and against what; None: it cannot be served, which is said."""
@@ -257,7 +259,8 @@ class _Reader:
             return None
         made = self._for_path(ANY_HOST, "/", claim.target)
         route = replace(claim.route, policies=made.policies)
-        return replace(claim, route=route, tls_redirect=made.tls_redirect, others=made.others)
+        asides = self._policies.other_places
+        return replace(claim, route=route, tls_redirect=made.tls_redirect, others=made.others, other_places=asides)
 
     def _target(self, backend: IngressBackend) -> ServiceTarget | None:
         """The Service port, and how it is spoken to; None: the backend names no Service."""

@@ -171,6 +171,18 @@ def test_everybody_who_names_a_missing_service_is_told() -> None:
     ]
 
 
+def test_who_names_a_service_beside_that_of_a_route_is_told_where_and_that_nothing_else_is_wrong() -> None:
+    prefix_of = "nginx.ingress.kubernetes.io"
+    main = ingress("main", rule("a.com", prefix("/", "web:80")), annotations={f"{prefix_of}/default-backend": "gone"})
+    share = {f"{prefix_of}/canary": "true", f"{prefix_of}/canary-weight": "5"}
+    canary = ingress("canary", rule("a.com", prefix("/", "next:80")), annotations=share)
+    result = compiled(main, canary, service("web"), endpoint_slice("web", "10.0.0.1"), service("next"))
+    assert sorted((one.name, one.field, one.message) for one in result.findings) == [
+        ("canary", "spec.rules[0].http.paths[0].path", "Service 'next' has no ready endpoint for port '80'"),
+        ("main", f"metadata.annotations[{prefix_of}/default-backend]", "Service 'gone' does not exist"),
+    ]
+
+
 def test_services_are_those_of_the_namespace_of_the_ingress() -> None:
     one = ingress("one", rule("a.com", prefix("/", "web:80")), namespace="other")
     result = compiled(one, service("web"), endpoint_slice("web", "10.0.0.1"))

@@ -332,7 +332,7 @@ def test_what_a_canary_asks_for_beside_its_share_is_ignored_and_said_once() -> N
     compiled = run(annotated({}), canary(asked, SHARED), NEXT)
     assert policies(compiled).canary is not None
     assert policies(compiled).redirect is None
-    [finding] = [one for one in compiled.findings if one.name == "canary" and one.reason != "ServiceNotFound"]
+    [finding] = [one for one in compiled.findings if one.name == "canary" and one.reason != "NoEndpoints"]
     assert (finding.level, finding.reason) == ("info", "CanaryAnnotationsIgnored")
     assert all(name in finding.message for name in asked)
 

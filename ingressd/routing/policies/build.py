@@ -15,6 +15,7 @@ from ingressd.routing.annotations.rows import extras as extra_rows
 from ingressd.routing.annotations.rows import observing, paths, responses
 from ingressd.routing.annotations.rows import redirects as redirect_rows
 from ingressd.routing.endpoints import ServiceTarget
+from ingressd.routing.place import Place
 from ingressd.routing.policies import access, backend, headers, redirects
 from ingressd.routing.policies.context import PathPolicies, PolicyContext
 from ingressd.routing.policies.wishes import Wishes
@@ -33,6 +34,9 @@ class IngressPolicies:
         self.spoken = backend.spoken(wishes)
         self.redirect, self._always_redirects = redirects.https_redirect(wishes)
         self.stand_in = backend.stand_in(wishes)
+        self.other_places: dict[str, Place] = {}  # where backends are named beside those of the paths
+        if self.stand_in is not None:
+            self.other_places[self.stand_in.key] = wishes.place(responses.DEFAULT_BACKEND)
         backend.check_error_pages(wishes)
         self._common = _common(wishes)
         self._auth_exempt = wishes.get(access_rows.NO_AUTH_LOCATIONS)
