@@ -284,6 +284,34 @@ def test_a_certificate_of_one_ingress_counts_for_all_of_the_host() -> None:
     assert policies(compiled, "/mine").response is not None
 
 
+# ── cookies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("annotations", "paths", "said"),
+    [
+        ({"use-regex": "true"}, ("/a(/|$)(.*)", "/b.*"), ["CookieWithoutPath"]),
+        ({"rewrite-target": "/$2"}, ("/a(/|$)(.*)",), ["CookieWithoutPath"]),
+        ({"use-regex": "true", "session-cookie-path": "/"}, ("/a(/|$)(.*)",), []),
+        ({"use-regex": "true"}, ("/plain",), []),
+        ({}, ("/plain",), []),
+    ],
+)
+def test_a_cookie_that_no_browser_sends_back_is_said_once(
+    annotations: dict[str, str], paths: tuple[str, ...], said: list[str]
+) -> None:
+    compiled = run(annotated({"affinity": "cookie", **annotations}, *paths))
+    assert [one.reason for one in compiled.findings if one.field.startswith("metadata")] == said
+
+
+@pytest.mark.parametrize("name", ["session-cookie-name", "session-cookie-domain"])
+def test_what_makes_no_cookie_is_named(name: str) -> None:
+    compiled = run(annotated({"affinity": "cookie", name: "a/b"}))
+    [finding] = [one for one in compiled.findings if one.reason == "BadAnnotation"]
+    assert finding.field == f"metadata.annotations[nginx.ingress.kubernetes.io/{name}]"
+    assert route(compiled).policies is None
+
+
 # ── canaries ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 NEXT = service("next", 80)

@@ -110,6 +110,7 @@ class _Reader:
         self._values: dict[Row[object], object] = {}
         self._findings: list[Finding] = []
         self._protecting: list[tuple[str, SnippetReport]] = []
+        self._unusable: set[Row[object]] = set()
         self._frozen = False
         self._denied = ""
 
@@ -160,6 +161,7 @@ class _Reader:
             self._say_unsupported(row, name, text)
 
     def _bad(self, row: Row[object], name: str, problem: str, outcome: Outcome) -> None:
+        self._unusable.add(row)
         self._say(
             name, "warning" if outcome == "default" else "error", "BadAnnotation", f"{problem}; {_OUTCOMES[outcome]}"
         )
@@ -211,7 +213,9 @@ class _Reader:
             need = NEEDS.get(row)
             if need is not None and need.row not in values:
                 name = f"{self._prefix}/{row.name}"
-                self._say(name, need.level, "IncompleteAnnotations", f"{need.row.name} is missing; {need.without}")
+                if need.row not in self._unusable:  # or that has been said already
+                    missing = f"{need.row.name} is missing; {need.without}"
+                    self._say(name, need.level, "IncompleteAnnotations", missing)
                 if need.denies:
                     self._deny(f"{row.name} without a usable {need.row.name}")
         for name, report in self._protecting:

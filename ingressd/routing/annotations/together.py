@@ -4,7 +4,17 @@ from msgspec import Struct
 
 from ingressd.model.finding import Level
 from ingressd.routing.annotations.row import Row
-from ingressd.routing.annotations.rows import access, affinity, external_auth, limits, responses, tls
+from ingressd.routing.annotations.rows import (
+    access,
+    affinity,
+    backend,
+    external_auth,
+    limits,
+    paths,
+    redirects,
+    responses,
+    tls,
+)
 
 
 class Need(Struct, frozen=True):
@@ -34,7 +44,14 @@ NEEDS: dict[Row[object], Need] = {
     affinity.CANARY_WEIGHT: Need(affinity.CANARY, "warning", _NO_EFFECT),
     affinity.CANARY_BY_HEADER: Need(affinity.CANARY, "warning", _NO_EFFECT),
     affinity.CANARY_BY_COOKIE: Need(affinity.CANARY, "warning", _NO_EFFECT),
+    affinity.CANARY_BY_HEADER_VALUE: Need(affinity.CANARY_BY_HEADER, "warning", _NO_EFFECT),
+    affinity.CANARY_BY_HEADER_PATTERN: Need(affinity.CANARY_BY_HEADER, "warning", _NO_EFFECT),
+    affinity.CANARY_WEIGHT_TOTAL: Need(affinity.CANARY_WEIGHT, "warning", _NO_EFFECT),
     affinity.SESSION_COOKIE_NAME: Need(affinity.AFFINITY, "warning", _NO_EFFECT),
     limits.CORS_ALLOW_ORIGIN: Need(limits.ENABLE_CORS, "warning", _NO_EFFECT),
+    backend.UPSTREAM_HASH_BY_SUBSET: Need(backend.UPSTREAM_HASH_BY, "warning", _NO_EFFECT),
+    paths.X_FORWARDED_PREFIX: Need(paths.REWRITE_TARGET, "warning", _NO_EFFECT),
+    redirects.PERMANENT_REDIRECT_CODE: Need(redirects.PERMANENT_REDIRECT, "warning", _NO_EFFECT),
+    redirects.TEMPORAL_REDIRECT_CODE: Need(redirects.TEMPORAL_REDIRECT, "warning", _NO_EFFECT),
     responses.MIRROR_HOST: Need(responses.MIRROR_TARGET, "warning", _NO_EFFECT),
 }

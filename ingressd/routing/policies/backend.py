@@ -1,5 +1,7 @@
 """Traffic to the backend: timeouts, sizes, attempts, TLS, which endpoint, who else gets a copy or answers instead."""
 
+import re
+
 from msgspec import Struct
 
 from ingressd.policy.affinity import LONGEST_EXPIRY_S, Affinity, problem_of
@@ -12,7 +14,7 @@ from ingressd.policy.upstream_tls import BackendTls
 from ingressd.policy.variables import TemplateError, compile_template
 from ingressd.routing.annotations.row import Row
 from ingressd.routing.annotations.rows import affinity as affinity_rows
-from ingressd.routing.annotations.rows import backend, responses, tls
+from ingressd.routing.annotations.rows import backend, paths, responses, tls
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.policies.wishes import Wishes
 
@@ -21,6 +23,7 @@ _NOT_SPOKEN = {
     "GRPCS": "gRPC is not spoken yet: it arrives with HTTP/2",
     "FCGI": "FastCGI is not spoken: put an HTTP server in front of it in the pod",
 }
+_SIGNS = re.compile(r"[()\[\]{}*+?|^$\\]")  # of an expression
 _SMALLEST_HEAD_BYTES = 32 * 1024
 """``proxy-buffer-size`` sizes a buffer there, often of a few KiB: as a limit it would only break things."""
 
@@ -170,8 +173,16 @@ def affinity(wishes: Wishes, path: str, target: ServiceTarget) -> Affinity | Non
     )
     problem = problem_of(made)
     if problem:
-        wishes.say(affinity_rows.AFFINITY, "error", "BadAnnotation", f"{problem}; no cookie is set")
+        is_named = bool(problem_of(Affinity("", name=made.name)))
+        row = affinity_rows.SESSION_COOKIE_NAME if is_named else affinity_rows.SESSION_COOKIE_DOMAIN
+        wishes.say(row, "error", "BadAnnotation", f"{problem}; no cookie is set")
         return None
+    if made.path == path and (wishes.get(paths.USE_REGEX) or wishes.get(paths.REWRITE_TARGET)) and _SIGNS.search(path):
+        message = (
+            "the cookie's Path is that of the Ingress, an expression that no request's path is below: clients do not "
+            "come back to their endpoint; add session-cookie-path"
+        )
+        wishes.say(affinity_rows.AFFINITY, "warning", "CookieWithoutPath", message)
     return made
 
 

@@ -183,6 +183,12 @@ def test_auth_type_without_a_secret_denies() -> None:
         ("auth-tls-match-cn", "CN=me", "auth-tls-secret", "error"),
         ("proxy-ssl-verify", "on", "proxy-ssl-secret", "error"),
         ("canary-weight", "10", "canary", "warning"),
+        ("canary-by-header-value", "eu", "canary-by-header", "warning"),
+        ("canary-by-header-pattern", "^eu", "canary-by-header", "warning"),
+        ("upstream-hash-by-subset", "true", "upstream-hash-by", "warning"),
+        ("x-forwarded-prefix", "/api", "rewrite-target", "warning"),
+        ("permanent-redirect-code", "308", "permanent-redirect", "warning"),
+        ("temporal-redirect-code", "307", "temporal-redirect", "warning"),
         ("cors-allow-origin", "https://a.com", "enable-cors", "warning"),
     ],
 )
@@ -191,6 +197,14 @@ def test_half_a_setting_is_said(name: str, text: str, missing: str, level: str) 
     finding = found(values, "IncompleteAnnotations")
     assert finding.message.startswith(f"{missing} is missing; ")
     assert (finding.level, values.frozen, values.denied) == (level, False, "")
+
+
+def test_a_setting_whose_other_half_is_bad_is_said_once() -> None:
+    values = read({"temporal-redirect": "ftp://a.com/", "temporal-redirect-code": "307"})
+    assert [finding.reason for finding in values.findings] == ["BadAnnotation"]
+    closed = read({"auth-type": "basic", "auth-secret": "a;b"})
+    assert [finding.reason for finding in closed.findings] == ["BadAnnotation"]
+    assert closed.denied
 
 
 def test_a_guarding_config_map_value_that_is_bad_denies_unless_the_annotation_is_there() -> None:

@@ -122,8 +122,8 @@ CANARY = Row(
     "T2",
     "This Ingress is the canary of another's paths.",
     support="differs",
-    difference="A Service that is the primary of another path may be a canary too; load-balance and "
-    "upstream-hash-by of the canary's Ingress do nothing.",
+    difference="A Service that is the primary of another path may be a canary too; a closing slash of the path makes "
+    "no difference; load-balance and upstream-hash-by of the canary's Ingress do nothing.",
 )
 CANARY_BY_HEADER = Row(
     "canary-by-header",

@@ -32,7 +32,8 @@ PROXY_CONNECT_TIMEOUT = Row(
     "5",
     "T1",
     "Time to connect to an endpoint; then the next one, at last 504.",
-    support="same",
+    support="differs",
+    difference="0 stands for the default; there it fails every request.",
     config_key="proxy-connect-timeout",
     example="10",
 )
@@ -42,7 +43,8 @@ PROXY_READ_TIMEOUT = Row(
     "60",
     "T1",
     "Longest gap between two reads from the upstream; then 504.",
-    support="same",
+    support="differs",
+    difference="0 stands for the default; there it fails every request.",
     config_key="proxy-read-timeout",
     example="3600",
 )
@@ -52,7 +54,8 @@ PROXY_SEND_TIMEOUT = Row(
     "60",
     "T1",
     "Longest gap between two writes to the upstream; then 504.",
-    support="same",
+    support="differs",
+    difference="0 stands for the default; there it fails every request.",
     config_key="proxy-send-timeout",
     example="3600",
 )

@@ -50,7 +50,8 @@ USE_PORT_IN_REDIRECTS = Row(
     "false",
     "T3",
     "The redirect to HTTPS names the port.",
-    support="same",
+    support="differs",
+    difference="Redirects to a path (to its closing slash, or by permanent-redirect) name no port.",
     config_key="use-port-in-redirects",
 )
 HTTP_REDIRECT_CODE = Row(

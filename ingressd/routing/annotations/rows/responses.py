@@ -155,7 +155,9 @@ MIRROR_TARGET = Row(
     "",
     "T3",
     "A copy of each request goes there; its answer is dropped.",
-    support="same",
+    support="differs",
+    difference="A slow mirror slows nobody: it gets fewer copies then. Requests with more than 64 KiB of body are not "
+    "copied, unless mirror-request-body is off.",
     risk="High",
     example="https://test.example.com$request_uri",
 )
