@@ -40,6 +40,13 @@ _IPV6_IN_BRACKETS = re.compile(rb"\[([0-9A-Fa-f:.]{2,45})\]:([0-9]{1,5})")
 _IPV6 = re.compile(rb"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
+def originals(claimed: bytes, header: bytes = b"x-forwarded-for", host_header: bytes = b"x-forwarded-host") -> bytes:
+    """Lines that tell the upstream what a client claimed, by names that say whose word it is. ``header`` and
+    ``host_header`` (lower case) are those looked at in ``claimed``, which are whole lines.
+    """
+    return _original(claimed, header, b"For") + _original(claimed, host_header, b"Host")
+
+
 class Forwarding(Struct, frozen=True, gc=False, array_like=True):
     """Who is believed what. By default nobody is believed anything.
 
@@ -139,7 +146,7 @@ class ForwardingRules:
         if settings.full_list:
             lines = lines.replace(b"X-Forwarded-For: " + client.encode("latin-1"), b"X-Forwarded-For: " + sender, 1)
         if settings.originals:
-            lines += _original(claimed, self._header, b"For") + _original(claimed, self._host_header, b"Host")
+            lines += originals(claimed, self._header, self._host_header)
         return Seen(client, scheme, authority, port, sender, lines)
 
     def _trusts(self, peer: str) -> bool:

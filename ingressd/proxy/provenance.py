@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingressd.http import hops
+from ingressd.policy.forwarded import originals
 from ingressd.proxy.patience import Patience
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class Provenance(Patience):
         self._forwarded_host: bytes | None = None
 
     def forwarded_fields(self, fields: RequestFields) -> bytes:
-        """Our X-Forwarded-* lines; without rules the same for all requests of a connection with the same Host."""
+        """Our X-Forwarded-* lines; without rules the same for all requests of a connection with the same Host.
+
+        What a client claims itself goes with them under another name, as in ingress-nginx: X-Original-Forwarded-For.
+        """
         rules = self.gateway.forwarding
         host = fields.host_field
         if host is None:
@@ -58,7 +62,7 @@ class Provenance(Patience):
             self._forwarded = hops.forwarded_fields(
                 client=self.client.encode("latin-1"), host_field=host, port=self.port, scheme=self.scheme
             )
-        return self._forwarded
+        return self._forwarded + originals(fields.claimed) if fields.claimed else self._forwarded
 
     def _fields_by(self, rules: ForwardingRules, host: bytes, fields: RequestFields) -> bytes:
         self._forwarded_host = None  # should the rules go, what they said goes too

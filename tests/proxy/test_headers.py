@@ -64,7 +64,29 @@ def test_claims_of_the_client_are_replaced_or_dropped() -> None:
         ("Host", HOST),
         ("X-Request-ID", "abc"),
         *OURS,
+        ("X-Original-Forwarded-For", "10.0.0.1"),
+        ("X-Original-Forwarded-Host", "evil"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["X-Forwarded-For: 192.0.2.1, 10.0.0.1"], [("X-Original-Forwarded-For", "192.0.2.1, 10.0.0.1")]),
+        (
+            ["X-Forwarded-For: 192.0.2.1", "x-forwarded-for: 10.0.0.1", "Connection: x-forwarded-for"],
+            [("X-Original-Forwarded-For", "192.0.2.1, 10.0.0.1")],
+        ),
+        (["X-Forwarded-Host: b.example"], [("X-Original-Forwarded-Host", "b.example")]),
+        (["X-Original-Forwarded-For: 10.0.0.1"], []),
+        (["X-Forwarded-For: a\tb"], []),
+        (["X-Forwarded-For: \xe9"], []),
+        (["X-Forwarded-For: " + "1" * 2049], []),
+        (["X-Forwarded-Proto: https", "Forwarded: for=10.0.0.1"], []),
+    ],
+)
+def test_what_a_client_claims_is_told_under_another_name(lines: list[str], told: list[tuple[str, str]]) -> None:
+    assert forwarded("X-Request-ID: abc", *lines)[3:] == [*OURS, *told]
 
 
 def test_connection_cannot_name_ours_away() -> None:

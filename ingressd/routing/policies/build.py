@@ -93,9 +93,11 @@ class IngressPolicies:
         )
 
     def _closed(self) -> RoutePolicies:
-        """Nothing but who is never wanted is looked at before the 503."""
+        """Who is never wanted, and preflights, come before the 503."""
         common = self._common
-        return RoutePolicies(denied=self.wishes.denied, blocks=common.blocks, access_log=common.access_log)
+        return RoutePolicies(
+            denied=self.wishes.denied, blocks=common.blocks, cors=common.cors, access_log=common.access_log
+        )
 
     def _changes(
         self, host: str, path: str, target: ServiceTarget | None, otherwise: str
@@ -126,7 +128,7 @@ class IngressPolicies:
         except ValueError as error:
             why = f"the path cannot be rewritten: {error}"
             self.wishes.say(paths.REWRITE_TARGET, "error", "BadPattern", f"{why}; it answers 503")
-            return {"denied": why, "rewrite": None, "cors": None, "redirect": None, "respond": None}
+            return {"denied": why, "rewrite": None, "redirect": None, "respond": None}
         return {"rewrite": made}
 
     def _of_target(self, path: str, target: ServiceTarget, otherwise: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ CASES: list[Case] = [
                     "x-forwarded-host": "{host}",
                     "x-forwarded-port": "{http}",
                     "x-request-id": re.compile("^[0-9a-f]{32}$"),
+                    "x-original-forwarded-for": "203.0.113.7, 198.51.100.1",
+                    "x-original-forwarded-host": "outside.example",
                 }
             ),
         ),

@@ -53,6 +53,7 @@ CASES: list[Case] = [
         path=Path(path="/foo/"),
     ),
     wins(Phase.CORS_PREFLIGHT, Phase.REDIRECT, {**_CORS, **_TO}, _OPTIONS, 204),
+    wins(Phase.CORS_PREFLIGHT, Phase.DENIED, {**_CORS, "allowlist-source-range": "ten"}, _OPTIONS, 204),
     wins(Phase.CORS_PREFLIGHT, Phase.ACCESS, {**_CORS, **_LISTED}, _OPTIONS, 204),
     wins(Phase.REDIRECT, Phase.REWRITE, {**_TO, "rewrite-target": "https://new.example/"}, Ask(path="/x"), 301),
     wins(Phase.REDIRECT, Phase.HTTPS_REDIRECT, _TO, Ask(path="/x"), 301, tls=True),

@@ -36,6 +36,11 @@ CASES: list[Case] = [
         (Ask(path="/x/"), to("https://{host}/x/")),
     ),
     case(
+        "the port is named when asked to",
+        {"force-ssl-redirect": "true", "use-port-in-redirects": "true"},
+        (Ask(path="/x"), to("https://{host}:{https}/x")),
+    ),
+    case(
         "another status for redirects to HTTPS",
         {"force-ssl-redirect": "true"},
         (Ask(path="/x"), to("https://{host}/x", 301)),
