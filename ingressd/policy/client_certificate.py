@@ -28,12 +28,14 @@ class Verify(IntEnum):
     REQUIRED = 1
     OPTIONAL = 2  # none will do; one that is presented must be good
     OPTIONAL_NO_CA = 3  # any will do that is sound in itself; the upstream judges by the verdict
+    OFF = 4  # none is asked for, and nobody may pretend to the upstream that one was shown
 
 
 class ClientCertificates(Struct, frozen=True, gc=False, array_like=True):
     """What one host asks for.
 
-    ``trust`` names what certificates are verified against; "" when it could not be had, and then the host is closed.
+    ``trust`` names what certificates are verified against; "" when it could not be had, and then the host is closed
+    unless ``verify`` is OFF.
     ``error_page``: where clients are sent (302) instead of being answered 400. ``name_pattern`` is searched for in the
     subject. ``pass_certificate``: the upstream gets the whole certificate too.
     """
@@ -85,6 +87,8 @@ def may_serve(settings: ClientCertificates, connection: Connection) -> Answer | 
     Every answer should end the connection: on this one the client cannot present anything else. Plain HTTP passes
     here, to be redirected, and is refused by ``needs_tls`` after that.
     """
+    if settings.verify is Verify.OFF:
+        return None
     if not settings.trust:
         return Answer(403, "client_certificate_authority_missing")
     if not connection.is_tls:
@@ -152,4 +156,4 @@ def upstream_lines(settings: ClientCertificates, connection: Connection) -> byte
 def certificate_for(settings: ClientCertificates, connection: Connection) -> Presented | None:
     """What of the connection counts here: None when it was verified against something else, or not at all."""
     certificate = connection.certificate
-    return None if certificate is None or certificate.trust != settings.trust else certificate
+    return certificate if certificate is not None and settings.trust and certificate.trust == settings.trust else None

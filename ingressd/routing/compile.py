@@ -65,7 +65,7 @@ def compile_routes(
     tls = choose_certificates(declared.reads, shelf, defaults)
     shelf.close()
     names, name_findings = further_names(hosts, tls.server_names, context)
-    materials = gather_materials(declared.reads, cluster, memo)
+    materials = gather_materials(declared.reads, cluster, memo, now)
     return _assemble(
         snapshot=Snapshot(
             hosts=_with_names({host: settled.vhost for host, settled in hosts.items()}, names),

@@ -1,16 +1,17 @@
 """What policies name because it comes out of Secrets and ConfigMaps: found, cut to what is needed, or said why not."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import ConfigMap, Secret
 from ingressd.routing.claims import ReadIngress
-from ingressd.routing.memo import CompileMemo
+from ingressd.routing.memo import CompileMemo, KeptMaterial
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import header_fields
 from ingressd.routing.snapshot import Material
+from ingressd.tls.checks import TrustError, check_trust
 
 _Values = Mapping[str, bytes]
 
@@ -24,33 +25,42 @@ class Materials(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def gather_materials(reads: Iterable[ReadIngress], cluster: ClusterState, memo: CompileMemo) -> Materials:
-    """Every material that is wanted, sorted by key; one that its object does not change is the very same as before."""
+def gather_materials(reads: Iterable[ReadIngress], cluster: ClusterState, memo: CompileMemo, now: float) -> Materials:
+    """Every material that is wanted, sorted by key; one that its object does not change is the very same as before.
+
+    ``now``: seconds since the epoch; authorities that have expired by then let nobody in, which their owner is told.
+    """
     wanted: dict[str, list[Place]] = {}
     for read in reads:
         for key, place in read.materials:
             wanted.setdefault(key, []).append(place)
-    kept = {key: _made(key, cluster, memo) for key in sorted(wanted)}
+    kept = {key: _made(key, cluster, memo, now) for key in sorted(wanted)}
     memo.materials = kept
-    made = {key: material for key, (_, material) in kept.items()}
     findings = [
-        place.finding("error", "MaterialUnusable", f"{material.problem}; what needs it is refused")
-        for key, material in made.items()
-        if material.problem
-        for place in wanted[key]
+        finding for key, one in kept.items() if one.material.problem or one.note for finding in _told(one, wanted[key])
     ]
-    return Materials(made, tuple(findings))
+    return Materials({key: one.material for key, one in kept.items()}, tuple(findings))
 
 
-def _made(key: str, cluster: ClusterState, memo: CompileMemo) -> tuple[Secret | ConfigMap | None, Material]:
+def _told(kept: KeptMaterial, places: Iterable[Place]) -> Iterator[Finding]:
+    for place in places:
+        if kept.material.problem:
+            yield place.finding("error", "MaterialUnusable", f"{kept.material.problem}; what needs it is refused")
+        else:
+            yield place.finding("error", "MaterialDoubtful", kept.note)
+
+
+def _made(key: str, cluster: ClusterState, memo: CompileMemo, now: float) -> KeptMaterial:
     kind, _, name = key.partition(":")
     namespace, _, own = name.partition("/")
     source = _source(kind, (namespace, own), cluster)
     known = memo.materials.get(key)
-    if known is not None and known[0] is source:
+    if known is not None and known.source is source:
         return known
-    made = _material(key, kind, name, source)
-    return source, known[1] if known is not None and known[1] == made else made
+    made, note = _material(key, kind, name, source), ""
+    if kind == "trust" and made.values:
+        made, note = _checked_trust(made, name, now)
+    return KeptMaterial(source, known.material if known is not None and known.material == made else made, note)
 
 
 def _source(kind: str, key: Key, cluster: ClusterState) -> Secret | ConfigMap | None:
@@ -84,6 +94,15 @@ def _user_map(secret: Secret) -> _Values:
     if not secret.data:
         raise MaterialError("it names no user")
     return dict(sorted(secret.data.items()))
+
+
+def _checked_trust(made: Material, name: str, now: float) -> tuple[Material, str]:
+    """What workers could not load is not sent to them; and what is odd about what they can."""
+    try:
+        note = check_trust(made.values["ca.crt"], made.values.get("ca.crl", b""), now=now)
+    except TrustError as error:
+        return Material(made.key, problem=f"Secret {name}: {error}"), ""
+    return made, note and f"Secret {name}: {note}"
 
 
 def _trust(secret: Secret) -> _Values:

@@ -66,6 +66,14 @@ class Declared(Struct, frozen=True, gc=False, kw_only=True):
     findings: tuple[Finding, ...]
 
 
+class KeptMaterial(Struct, frozen=True, gc=False):
+    """A material with the object that it was made of, and what the object's owner should know of it."""
+
+    source: Secret | ConfigMap | None
+    material: Material
+    note: str
+
+
 class CompileMemo:
     """Empty to begin with; belongs to one caller of ``compile_routes``.
 
@@ -84,7 +92,7 @@ class CompileMemo:
         self.backends: dict[str, tuple[BackendSources, BuiltBackend]] = {}
         self.judged: dict[Key, JudgedPair] = {}
         self.good: dict[Key, GoodPair] = {}
-        self.materials: dict[str, tuple[Secret | ConfigMap | None, Material]] = {}
+        self.materials: dict[str, KeptMaterial] = {}
 
     def use(self, defaults: RouteDefaults, cluster: ClusterState) -> PolicyContext:
         """What annotations are read against now. What was worked out against something else is forgotten.

@@ -18,6 +18,7 @@ from ingressd.tls import pem
 from ingressd.tls.context import CIPHERS, TlsParameters
 
 MAX_CIPHERS = 2048  # characters
+MAX_AUTHORITIES = 1024  # bundles of all public ones hold some 150
 _CIPHER_TEXT = re.compile(r"[A-Za-z0-9:!+@=_., -]+")
 _LEVEL = ":@SECLEVEL=2"  # pinned as in tls/context.py: distributions differ
 
@@ -93,7 +94,7 @@ def check_trust(ca_pem: bytes, crl_pem: bytes = b"", *, now: float) -> str:
 
 def _loaded(text: bytes, labels: tuple[str, ...], load: Callable[[bytes], Any], what: str) -> list[Any]:
     try:
-        blocks = [block for block in pem.blocks(text) if block.label in labels]
+        blocks = [block for block in pem.blocks(text, MAX_AUTHORITIES) if block.label in labels]
     except pem.PemError as error:
         raise TrustError(f"the {what}s: the text {error}") from None
     loaded = []

@@ -29,15 +29,15 @@ class Block:
     is_encrypted: bool = False
 
 
-def blocks(text: bytes) -> list[Block]:
+def blocks(text: bytes, max_blocks: int = MAX_BLOCKS) -> list[Block]:
     """All blocks in order, text around them ignored. Raises PemError."""
     if len(text) > MAX_TEXT_BYTES:
         raise PemError("TooLarge", f"is larger than {MAX_TEXT_BYTES // 1024} KiB")
     found: list[Block] = []
     start = text.find(_BEGIN)
     while start >= 0:
-        if len(found) == MAX_BLOCKS:
-            raise PemError("TooLarge", f"has more than {MAX_BLOCKS} PEM blocks")
+        if len(found) == max_blocks:
+            raise PemError("TooLarge", f"has more than {max_blocks} PEM blocks")
         block, end = _block_at(text, start + len(_BEGIN))
         found.append(block)
         start = text.find(_BEGIN, end)

@@ -35,6 +35,7 @@ GOOD = Found("SUCCESS")
 UNTRUSTED = Found("FAILED:self-signed certificate", is_merely_untrusted=True)
 EXPIRED = Found("FAILED:certificate has expired")
 
+ASKING = [verify for verify in Verify if verify is not Verify.OFF]
 MISSING, REFUSED = (400, "client_certificate_missing"), (400, "client_certificate_untrusted")
 VERDICTS = {
     (Verify.REQUIRED, NONE): MISSING,
@@ -76,7 +77,7 @@ NOT_OURS = [None, Found("SUCCESS", trust="another"), Found("SUCCESS", trust=""),
 
 
 @pytest.mark.parametrize("certificate", NOT_OURS)
-@pytest.mark.parametrize("verify", Verify)
+@pytest.mark.parametrize("verify", ASKING)
 @pytest.mark.parametrize("server_name", ["open.example", "shop.example", None])
 def test_a_connection_made_for_another_host_is_misdirected(
     server_name: str | None, verify: Verify, certificate: Found | None
@@ -101,10 +102,21 @@ def test_a_connection_without_a_name_has_presented_nothing(certificate: Found | 
 
 def test_without_the_authorities_the_host_is_closed_to_everybody() -> None:
     for is_tls, name, certificate, verify in product(
-        (True, False), ("", "shop.example"), (None, GOOD, Found("SUCCESS", trust="")), Verify
+        (True, False), ("", "shop.example"), (None, GOOD, Found("SUCCESS", trust="")), ASKING
     ):
         settings = ClientCertificates("", verify, "https://help.example/")
         assert answer(settings, Connection(is_tls, name, certificate)) == (403, "client_certificate_authority_missing")
+
+
+@pytest.mark.parametrize("certificate", [None, GOOD, Found("SUCCESS", trust="")])
+@pytest.mark.parametrize("is_tls", [True, False])
+def test_where_none_is_asked_for_nobody_is_refused_and_nobody_vouched_for(
+    is_tls: bool, certificate: Found | None
+) -> None:
+    settings, connection = ClientCertificates(verify=Verify.OFF), Connection(is_tls, "shop.example", certificate)
+    assert may_serve(settings, connection) is None
+    assert needs_tls(settings, connection) is None
+    assert upstream_lines(settings, connection) == (b"ssl-client-verify: NONE\r\n" if is_tls else b"")
 
 
 def test_plain_http_is_redirected_before_it_is_refused() -> None:

@@ -7,6 +7,7 @@ from ingressd.routing.annotations.rows import paths, redirects, tls
 from ingressd.routing.claims import HostWishes
 from ingressd.routing.policies import backend
 from ingressd.routing.policies.wishes import Wishes
+from ingressd.tls.checks import check_ciphers
 
 _VERIFY = {"on": Verify.REQUIRED, "optional": Verify.OPTIONAL, "optional_no_ca": Verify.OPTIONAL_NO_CA}
 _NOTHING = HostWishes()
@@ -22,14 +23,32 @@ def host_wishes(wishes: Wishes) -> HostWishes | None:
         app_root=AppRoot(root) if root else None,
         aliases=_aliases(wishes),
         certificates=_certificates(wishes),
-        verify_depth=max(wishes.get(tls.AUTH_TLS_VERIFY_DEPTH), 0),
-        ciphers=wishes.get(tls.SSL_CIPHERS) if said(tls.SSL_CIPHERS) else "",
+        verify_depth=_verify_depth(wishes),
+        ciphers=_ciphers(wishes),
         prefers_server_order=wishes.get(tls.SSL_PREFER_SERVER_CIPHERS) if said(tls.SSL_PREFER_SERVER_CIPHERS) else None,
         backend_tls=None if wishes.get(tls.PROXY_SSL_LOCATION_ONLY) else backend.backend_tls(wishes),
         www=wishes.get(redirects.FROM_TO_WWW_REDIRECT),
         passthrough=_passthrough(wishes),
     )
     return None if made == _NOTHING else made
+
+
+def _verify_depth(wishes: Wishes) -> int:
+    """0 is the default's, as there; less than that nginx would not start with."""
+    depth = wishes.get(tls.AUTH_TLS_VERIFY_DEPTH)
+    return depth if depth > 0 else tls.AUTH_TLS_VERIFY_DEPTH.default
+
+
+def _ciphers(wishes: Wishes) -> str:
+    """With a list that OpenSSL makes nothing of nginx would not take up any change: here it holds for nobody."""
+    row = tls.SSL_CIPHERS
+    if not wishes.values.is_set(row):
+        return ""
+    ciphers, problem = check_ciphers(wishes.get(row))
+    if problem:
+        wishes.say(row, "error", "BadAnnotation", problem)
+        return ""
+    return ciphers
 
 
 def _aliases(wishes: Wishes) -> tuple[str, ...]:
@@ -46,8 +65,10 @@ def _aliases(wishes: Wishes) -> tuple[str, ...]:
 def _certificates(wishes: Wishes) -> ClientCertificates | None:
     """A Secret that may not be named leaves the host closed (``trust`` ""), as one that is not there does."""
     row = tls.AUTH_TLS_SECRET
-    if not wishes.get(row) or wishes.get(tls.AUTH_TLS_VERIFY_CLIENT) == "off":
+    if not wishes.get(row):
         return None
+    if wishes.get(tls.AUTH_TLS_VERIFY_CLIENT) == "off":
+        return ClientCertificates(verify=Verify.OFF)
     key = wishes.reference(row, needs_namespace=True)
     pattern = wishes.get(tls.AUTH_TLS_MATCH_CN)
     if pattern and not wishes.checked(tls.AUTH_TLS_MATCH_CN, lambda: compile_pattern(pattern)):

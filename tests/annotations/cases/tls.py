@@ -53,7 +53,18 @@ CASES: list[Case] = [
     case(
         "no certificate asked for",
         {**CA, "auth-tls-verify-client": "off"},
-        (NONE, Want(seen="echo")),
+        (NONE, Want(seen="echo", sent={"ssl-client-verify": "NONE"})),
+        (
+            Ask(headers={"ssl-client-verify": "SUCCESS", "ssl-client-subject-dn": "CN=forged"}),
+            Want(seen="echo", sent={"ssl-client-verify": None, "ssl-client-subject-dn": None}),
+        ),
+        tls=True,
+    ),
+    case(
+        "no depth is the usual depth",
+        {**CA, "auth-tls-verify-depth": "0"},
+        (Ask(tls=True, client="one between"), Want(sent={"ssl-client-verify": "SUCCESS"})),
+        (Ask(tls=True, client="two between"), REFUSED),
         tls=True,
     ),
     case(
