@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from ingressd.policy.ask import Answer
+from ingressd.policy.ask import Answer, Ask, Plan
 from ingressd.policy.satisfy import Verdict
 
 _MAX_REMEMBERED = 4096
@@ -131,6 +131,11 @@ class AddressCheck:
                 self._verdicts.clear()
             self._verdicts[client] = verdict
         return verdict
+
+    def apply(self, ask: Ask, plan: Plan) -> Answer | None:
+        """``check`` where nothing else protects the route, so that there is nothing to combine it with."""
+        verdict = self._verdicts.get(ask.client) or self.check(ask.client)
+        return verdict if isinstance(verdict, Answer) else None
 
     def _search(self, client: str) -> Verdict | Answer:
         packed = read_address(client)

@@ -1,6 +1,7 @@
 """Give the upstream another path than the client asked for, or send the client to another URL."""
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,6 +25,8 @@ class Rewrite(Struct, frozen=True, gc=False, array_like=True):
 
 
 _AMBIGUOUS = Answer(400, "ambiguous_path")
+_MAX_REMEMBERED = 1024
+_MAX_PATH_TO_REMEMBER = 512  # together: 3 MiB for each worker at the very most
 _GROUP = re.compile(r"\$([1-9])")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
@@ -76,18 +79,38 @@ class Rewriter:
         400 when the new path has a dot segment, which no request's own has: an upstream that resolves it would serve
         what other routes may guard.
         """
-        groups = self._pattern.search(ask.path)
-        if groups is None:
-            return None
-        target = self._target.filled(groups)
+        path = ask.path
         if self._absolute:
+            target = self.path(path)
+            if target is None:
+                return None
             query = "&" + ask.query[1:] if ask.query and "?" in target else ask.query
             return Answer(302, "rewrite_redirect", location_line(target + query))
+        if len(path) > _MAX_PATH_TO_REMEMBER:
+            answer, target, added = self.rewritten(path)
+        else:
+            answer, target, added = _remembered(self, path)
+        if target is not None:
+            plan.path = target
+            plan.added += added
+        return answer
+
+    def rewritten(self, path: str) -> tuple[Answer | None, str | None, bytes]:
+        """For a target that is a path: the answer, or the path for the upstream and lines for it, or none of them."""
+        groups = self._pattern.search(path)
+        if groups is None:
+            return None, None, b""
+        target = self._target.filled(groups)
         if may_climb(target.partition("?")[0]):
-            return _AMBIGUOUS
-        plan.path = target
-        if self._prefix is not None:
-            # What was captured is ASCII; what was declared may hold anything, and must not become a line of its own.
-            value = _UNSAFE.sub("", self._prefix.filled(groups))
-            plan.added += b"X-Forwarded-Prefix: " + value.encode("ascii") + b"\r\n"
-        return None
+            return _AMBIGUOUS, None, b""
+        if self._prefix is None:
+            return None, target, b""
+        # What was captured is ASCII; what was declared may hold anything, and must not become a line of its own.
+        value = _UNSAFE.sub("", self._prefix.filled(groups))
+        return None, target, b"X-Forwarded-Prefix: " + value.encode("ascii") + b"\r\n"
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _remembered(rewriter: Rewriter, path: str) -> tuple[Answer | None, str | None, bytes]:
+    """Paths repeat; the expression costs ten times as much as looking here. One memo for all routes of a worker."""
+    return rewriter.rewritten(path)

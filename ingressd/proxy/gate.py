@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from ingressd.policy.address_list import AddressCheck
 from ingressd.policy.affinity import Sticky
 from ingressd.policy.ask import Answer, Ask
 from ingressd.policy.blocks import BlockCheck
@@ -98,9 +99,9 @@ class Gate:
         "access",
         "access_log",
         "answers",
+        "bodyless_steps",
         "buffers_request",
         "certificates",
-        "changes_head",
         "chooses",
         "connection",
         "extra",
@@ -113,7 +114,6 @@ class Gate:
         "next_upstream",
         "page_backend",
         "pages",
-        "phases",
         "plans",
         "policies",
         "replaces",
@@ -131,16 +131,27 @@ class Gate:
         """A connection that is not redirected need not pass: all there is for it is ``answers.editor``."""
         self.pages = pages = None if policies.error_pages is None else ErrorPagesRule(policies.error_pages)
         self.page_backend = None if pages is None else cells.cell(pages.backend)
-        bound = [(phase, bind(self, route, gateway)) for phase, bind in BINDERS.items()]
-        self.phases = tuple(phase for phase, step in bound if step is not None)
-        self.steps: tuple[Step, ...] = tuple(step for _, step in bound if step is not None)
-        self.access = AccessRule.bind(policies, gateway, self.extra)
         self._bind_upstream(policies)
         self.answers = ResponseRules(policies, gateway.services.encoders)
         self.access_log = policies.access_log
         self.is_light = self._is_light(policies)
         """Whether, once a request has passed, an exchange that knows no policies can do the rest."""
-        self.plans = self.changes_head or self.chooses or bool(self._secure)
+        self.plans = any((self._secure, self._hash_by, self._request, policies.basic_auth, self.certificates))
+        """Whether ``plan_upstream`` has anything to say where ``is_light``."""
+        self._bind_steps(policies, route, gateway)
+
+    def _bind_steps(self, policies: RoutePolicies, route: Route, gateway: Gateway) -> None:
+        bound = [(phase, step) for phase, bind in BINDERS.items() if (step := bind(self, route, gateway)) is not None]
+        self.access = None
+        if policies.addresses is not None and policies.basic_auth is None and policies.external_auth is None:
+            bound.append((Phase.ACCESS, AddressCheck(policies.addresses).apply))  # never waits: a step like the others
+        else:
+            self.access = AccessRule.bind(policies, gateway, self.extra)
+        if self.is_light and self.access is None and bound and bound[-1][0] is Phase.NO_ENDPOINTS:
+            del bound[-1]  # nobody is asked in between, so whoever looks for an endpoint may as well say it
+        self.steps: tuple[Step, ...] = tuple(step for _, step in bound)
+        self.bodyless_steps = tuple(step for phase, step in bound if phase is not Phase.BODY_SIZE)
+        """For requests that announce no body, as most do."""
 
     def _is_light(self, policies: RoutePolicies) -> bool:
         """What is left is said beforehand: a head, who chooses an endpoint, and an edit for every answer."""
@@ -152,17 +163,6 @@ class Gate:
         self.replaces = frozenset[bytes]() if self._request is None else self._request.replaces
         self.connection = "" if policies.request is None else policies.request.connection.lower()
         """The Connection field that the endpoint gets in place of the client's, if any."""
-        self.changes_head = any(
-            asked is not None
-            for asked in (
-                policies.rewrite,
-                policies.request,
-                policies.basic_auth,
-                policies.external_auth,
-                policies.client_certificates,
-            )
-        )
-        """Whether the head for the endpoint may differ from that of a route that asks for nothing."""
         self._canary = None if policies.canary is None else CanaryRule(policies.canary)
         self.sticky = None if policies.affinity is None else Sticky(policies.affinity)
         self._canary_sticky = None if policies.canary_affinity is None else Sticky(policies.canary_affinity)

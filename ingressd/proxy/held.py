@@ -17,6 +17,7 @@ from ingressd.proxy.records import record_own, record_unforwarded
 
 if TYPE_CHECKING:
     from ingressd.proxy.access import Awaited
+    from ingressd.proxy.choosing import Picks
     from ingressd.proxy.downstream import Downstream
     from ingressd.proxy.gate import Gate
     from ingressd.proxy.serving import LiveBackend, LiveRoute
@@ -32,7 +33,7 @@ def pass_gate(down: Downstream, request: RequestHead, route: LiveRoute, gate: Ga
     """Answer ``request``, forward it, or hold it until somebody has decided; ``rest`` came after its head."""
     passage = Passage(down, request, route, gate)
     ask = passage.ask
-    for step in gate.steps:
+    for step in gate.steps if request.fields.content_length > 0 else gate.bodyless_steps:
         answer = step(ask, passage)
         if answer is not None:
             go_on(passage, answer, rest)
@@ -45,27 +46,28 @@ def pass_gate(down: Downstream, request: RequestHead, route: LiveRoute, gate: Ga
             else:
                 Held(passage, ruling, rest).start()
             return
-    if gate.is_light and passage.is_light and route.backend is not None:
-        _forward_lightly(passage, route.backend, rest)
-    else:
-        go_on(passage, None, rest)
+    if gate.is_light and route.backend is not None and not passage.held:
+        allowed = passage.allowed
+        if allowed is None or not allowed.cookies:
+            _forward_lightly(passage, route.backend, rest)
+            return
+    go_on(passage, None, rest)
 
 
 def _forward_lightly(passage: Passage, backend: LiveBackend, rest: bytes) -> None:
     """All that is asked for can be said beforehand: an exchange like any other does it."""
     down, gate, ask = passage.down, passage.gate, passage.ask
-    head = b""
+    picks: Picks = backend
     if gate.plans:
         gate.plan_upstream(ask, passage, down.gateway.backends.cell)
         if passage.backend is not None:
-            backend = down.gateway.backends.cell(passage.backend)
-    if gate.changes_head:
-        head = onward_head(passage)
-    picks = chooser(gate, backend, ask, passage) if gate.chooses else backend
+            picks = backend = down.gateway.backends.cell(passage.backend)
+        if gate.chooses:
+            picks = chooser(gate, backend, ask, passage)
     forwarding = down.gateway.exchange_type(down, passage.request, passage.route, picks, ask.request_id)
     forwarding.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
     down.begin(forwarding)
-    forwarding.start(rest, head)
+    forwarding.start(rest, onward_head(passage))
 
 
 def go_on(passage: Passage, answer: Answer | None, rest: bytes) -> None:
@@ -97,7 +99,7 @@ def _answer(passage: Passage, answer: Answer, rest: bytes) -> None:
         answer.status,
         request_id=ask.request_id,
         body=answer.body,
-        duration_s=monotonic() - passage.started,
+        duration_s=monotonic() - passage.began if passage.began else 0.0,
     )
     fields = answer.fields + passage.gate.answers.own(passage, is_tls=ask.is_tls)
     down.answer(answer, fields, request, rest, close=passage.closes)
@@ -119,6 +121,7 @@ class Held:
 
     def start(self) -> None:
         down = self._passage.down
+        self._passage.began = monotonic()
         down.begin(self)
         down.stop_waiting()
         down.gateway.active += 1
@@ -165,7 +168,7 @@ class Held:
             self._task.cancel()
         self._awaited.drop()
         passage.leave(down.gateway.shared_limits)
-        passed_s = monotonic() - passage.started
+        passed_s = monotonic() - passage.began
         record_unforwarded(down, passage.route, passage.request, CLIENT_GONE, passage.ask.request_id, 0, passed_s)
 
     def on_downstream_writable(self, writable: bool) -> None:

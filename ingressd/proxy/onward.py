@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingressd.http.hops import request_head
 from ingressd.http.target import rewritten_target
 from ingressd.policy.ask import without_fields, without_named
 
@@ -30,6 +31,8 @@ def onward_head(passage: Passage, *, expects: bool = True) -> bytes:
     ours = without_fields(passage.forwarded, replaces) if replaces else passage.forwarded
     if request_id and _REQUEST_ID not in replaces:
         ours = b"X-Request-ID: %b\r\n%b" % (request_id, ours)
+    if passage.path is None and expects and not (passage.without or passage.added or passage.host_field):
+        return request_head(line, fields, ours, authority=passage.ask.authority)
     start = line.onward
     if passage.path is not None:
         start = b"%b %b HTTP/1.1\r\n" % (line.method, rewritten_target(passage.path, line.query))

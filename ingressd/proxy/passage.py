@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -36,6 +35,7 @@ class Passage(Plan):
     __slots__ = (
         "allowed",
         "ask",
+        "began",
         "closes",
         "connection",
         "cookie",
@@ -48,7 +48,6 @@ class Passage(Plan):
         "is_stand_in",
         "request",
         "route",
-        "started",
     )
 
     def __init__(self, down: Downstream, request: RequestHead, route: LiveRoute, gate: Gate) -> None:
@@ -59,8 +58,8 @@ class Passage(Plan):
         self.request = request
         self.route = route
         self.gate = gate
-        self.started = monotonic()
         self.connection = _NOT_ASKED if gate.certificates is None else connection_of(down)
+        self.began = 0.0  # when it came, if it has been held since then
         self.closes = False
         self.held = NOTHING_HELD
         self.allowed: Allowed | None = None
@@ -70,11 +69,6 @@ class Passage(Plan):
         self.is_canary = False
         self.is_stand_in = False  # somebody else answers, because the route's backend has no endpoints
         self.ask = _ask(self)
-
-    @property
-    def is_light(self) -> bool:
-        """Whether nothing has to be done for it later, when it ends or when the status of its answer is known."""
-        return self.held == NOTHING_HELD and (self.allowed is None or not self.allowed.cookies)
 
     def leave(self, limits: SharedLimits | None) -> None:
         """The request has ended, however it did: it counts no longer. Saying so again does nothing."""

@@ -53,7 +53,8 @@ class PlannedForwarding(Observed):
         self._ask = ask
         self._gate = gate
         self._passage = passage
-        self.started = passage.started
+        if passage.began:
+            self.started = passage.began
         self.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
         self._began = 0.0  # when the first attempt was made
         self._is_aside = False  # somebody else is asked for an error page

@@ -26,11 +26,13 @@ class ResponseRules:
     ``is_fixed``: all that is done to an answer is done by ``edit``, whatever was asked and whatever comes.
     """
 
-    __slots__ = ("_compression", "_location", "bandwidth", "editor", "encoders", "is_fixed")
+    __slots__ = ("_compression", "_location", "_over_http", "_over_tls", "bandwidth", "editor", "encoders", "is_fixed")
 
     def __init__(self, policies: RoutePolicies, encoders: Encoders) -> None:
         cookies = None if policies.cookies is None else CookieRule(policies.cookies).apply
         self.editor = ResponseEditor(policies.response or _NO_EDITS, before=cookies)
+        self._over_http = self.editor.over_http if self.editor.over_http.is_needed else None
+        self._over_tls = self.editor.over_tls if self.editor.over_tls.is_needed else None
         self._location = None if policies.location is None else LocationRule(policies.location)
         self._compression: CompressionRules | None = None
         if policies.compression is not None:
@@ -46,8 +48,9 @@ class ResponseRules:
 
     def edit(self, passage: Passage, *, is_tls: bool) -> FixedEdit | None:
         """What is done to the field lines of every answer to such a request; None: nothing."""
-        edit = self.editor.edit(passage, is_tls=is_tls)
-        return edit if edit.is_needed else None
+        if not passage.answer_fields and not passage.answer_without:
+            return self._over_tls if is_tls else self._over_http
+        return self.editor.edit(passage, is_tls=is_tls)
 
     def encoding(self, head: ResponseHead, ask: Ask, request: RequestHead) -> tuple[bytes, Encoding | None]:
         """The upstream's field lines as they go on, and how the body is compressed, if it is."""
