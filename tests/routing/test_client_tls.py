@@ -88,3 +88,14 @@ def test_ciphers_that_openssl_has_not_are_told_and_hold_for_nobody(ciphers: str)
     tls = compiled.snapshot.hosts[HOST].tls
     assert tls is not None
     assert tls.ciphers == ""
+
+
+@pytest.mark.parametrize("annotations", [{"auth-tls-secret": "ca"}, {"auth-tls-secret": "else/ca"}])
+def test_a_host_that_is_closed_is_said_to_be(annotations: dict[str, str]) -> None:
+    compiled = run({"ca.crt": clients.root().pem}, annotations)
+    [(_, message)] = told(compiled)
+    assert message.endswith("; all of its host answers 403")
+    settings = compiled.snapshot.hosts[HOST].routes[0].policies
+    assert settings is not None
+    assert settings.client_certificates is not None
+    assert settings.client_certificates.trust == ""

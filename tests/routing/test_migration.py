@@ -103,7 +103,7 @@ def test_what_a_bad_value_does_to_the_ingress() -> None:
     assert "denylist-source-range" in denied.why
     problems = [one.settings[0].problem for one in (frozen, denied, default)]
     assert [problem.rpartition("; ")[2] for problem in problems] == [
-        "the Ingress stays as it last was good",
+        "this version of the Ingress is not used",
         "its paths answer 503",
         "the default is used",
     ]

@@ -25,7 +25,7 @@ OUR_PREFIX = "ingressd.io"
 
 _OUTCOMES: dict[Outcome, str] = {
     "default": "the default is used",
-    "freeze": "the Ingress stays as it last was good",
+    "freeze": "this version of the Ingress is not used",
     "deny": "its paths answer 503",
 }
 _SNIPPETS = frozenset({nginx_only.CONFIGURATION_SNIPPET, nginx_only.SERVER_SNIPPET, nginx_only.AUTH_SNIPPET})

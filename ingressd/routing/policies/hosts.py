@@ -11,6 +11,7 @@ from ingressd.tls.checks import check_ciphers
 
 _VERIFY = {"on": Verify.REQUIRED, "optional": Verify.OPTIONAL, "optional_no_ca": Verify.OPTIONAL_NO_CA}
 _NOTHING = HostWishes()
+_HOST_CLOSED = "all of its host answers 403"
 
 
 def host_wishes(wishes: Wishes) -> HostWishes | None:
@@ -69,14 +70,17 @@ def _certificates(wishes: Wishes) -> ClientCertificates | None:
         return None
     if wishes.get(tls.AUTH_TLS_VERIFY_CLIENT) == "off":
         return ClientCertificates(verify=Verify.OFF)
-    key = wishes.reference(row, needs_namespace=True)
+    key = wishes.reference(row, needs_namespace=True, what=_HOST_CLOSED)
     pattern = wishes.get(tls.AUTH_TLS_MATCH_CN)
-    if pattern and not wishes.checked(tls.AUTH_TLS_MATCH_CN, lambda: compile_pattern(pattern)):
+    if pattern and not wishes.checked(tls.AUTH_TLS_MATCH_CN, lambda: compile_pattern(pattern), _HOST_CLOSED):
         key, pattern = None, ""
     page = wishes.get(tls.AUTH_TLS_ERROR_PAGE)
     if page.startswith("@"):
         wishes.say(
-            tls.AUTH_TLS_ERROR_PAGE, "error", "BadAnnotation", f"{page!r} names a location of nginx; write a URL"
+            tls.AUTH_TLS_ERROR_PAGE,
+            "error",
+            "BadAnnotation",
+            f"{page!r} names a location of nginx; write a URL: clients get 400",
         )
         page = ""
     return ClientCertificates(

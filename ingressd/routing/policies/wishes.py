@@ -12,6 +12,8 @@ from ingressd.routing.policies.context import PolicyContext
 
 T = TypeVar("T")
 
+_PATHS_CLOSED = "its paths answer 503"
+
 
 class Wishes:
     """``materials`` are keys of what comes out of Secrets and ConfigMaps, each with who asked for it.
@@ -44,21 +46,31 @@ class Wishes:
     def say(self, row: Row[T], level: Level, reason: str, message: str) -> None:
         self.findings.append(self.place(row).finding(level, reason, message))
 
-    def deny(self, row: Row[T], reason: str, why: str) -> None:
-        """All paths of this Ingress answer 503: what was asked for cannot be done, and may have kept somebody out."""
-        self.say(row, "error", reason, f"{why}; its paths answer 503")
+    def deny(self, row: Row[T], reason: str, why: str, what: str = _PATHS_CLOSED) -> None:
+        """All paths of this Ingress answer 503: what was asked for cannot be done, and may have kept somebody out.
+
+        ``what`` says it in another way, where the whole host is closed.
+        """
+        self.say(row, "error", reason, f"{why}; {what}")
         self.denied = self.denied or f"{row.name}: {why}"
 
-    def checked(self, row: Row[T], made: Callable[[], object]) -> bool:
+    def checked(self, row: Row[T], made: Callable[[], object], what: str = _PATHS_CLOSED) -> bool:
         """Whether ``made`` raises no ValueError, as its maker in a worker will not; else the paths are denied."""
         try:
             made()
         except ValueError as error:
-            self.deny(row, "BadAnnotation", str(error))
+            self.deny(row, "BadAnnotation", str(error), what)
             return False
         return True
 
-    def reference(self, row: Row[str], *, needs_namespace: bool = False, any_namespace: bool = False) -> Key | None:
+    def reference(
+        self,
+        row: Row[str],
+        *,
+        needs_namespace: bool = False,
+        any_namespace: bool = False,
+        what: str = _PATHS_CLOSED,
+    ) -> Key | None:
         """The object that an annotation names; None: it may not, and the paths are denied."""
         try:
             return reference(
@@ -69,7 +81,7 @@ class Wishes:
                 any_namespace=any_namespace,
             )
         except BadValue as error:
-            self.deny(row, "BadReference", str(error))
+            self.deny(row, "BadReference", str(error), what)
             return None
 
     def material(self, kind: str, row: Row[str], key: Key) -> str:

@@ -120,7 +120,7 @@ def test_a_finding_names_the_object() -> None:
     finding = found(read({"limit-rps": "many"}), "BadAnnotation")
     assert (finding.kind, finding.namespace, finding.name) == ("Ingress", "default", "shop")
     assert finding.field == "metadata.annotations[nginx.ingress.kubernetes.io/limit-rps]"
-    assert finding.message.endswith("the Ingress stays as it last was good")
+    assert finding.message.endswith("this version of the Ingress is not used")
 
 
 # ── risk, removed, lost ─────────────────────────────────────────────────────────────────────────────────────────────
