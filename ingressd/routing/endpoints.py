@@ -8,6 +8,7 @@ other. Addresses nobody should be sent to by an object (loopback, link-local …
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding, Level
@@ -84,7 +85,11 @@ def build_backend(target: ServiceTarget, cluster: ClusterState, defaults: RouteD
         return _external(target, service, cluster, defaults)
     port = _service_port(service, target)
     if port is None:
-        return _without_endpoints(target, "error", "PortNotFound", _no_such_port(service, target))
+        port = _port_by_target(service, target) if defaults.replaces_nginx else None
+        if port is None:
+            return _without_endpoints(target, "error", "PortNotFound", _no_such_port(service, target))
+        built = _from_slices(target, service, port, cluster.slices.get(target.service_key, ()), defaults)
+        return replace(built, problems=(_taken_by_target(target, port), *built.problems))
     if target.cluster_ip and service.cluster_ip not in ("", "None"):
         return _from_service(target, service, port, defaults)
     return _from_slices(target, service, port, cluster.slices.get(target.service_key, ()), defaults)
@@ -111,6 +116,20 @@ def _is_named(port: ServicePort, target: ServiceTarget) -> bool:
     if target.port_number:
         return port.port == target.port_number
     return port.name == target.port_name != ""
+
+
+def _port_by_target(service: Service, target: ServiceTarget) -> ServicePort | None:
+    """What an Ingress means that names the pods' port: ingress-nginx takes it, though Kubernetes does not allow it."""
+    ports = (port for port in service.ports if port.protocol == "TCP" and target.port)
+    return next((port for port in ports if str(port.target_port) == target.port), None)
+
+
+def _taken_by_target(target: ServiceTarget, port: ServicePort) -> Problem:
+    message = (
+        f"Service {target.service!r} has no port {target.port!r}; that is the targetPort of its port {port.port}, "
+        f"which is taken, as by ingress-nginx: write {port.name or port.port}"
+    )
+    return Problem("warning", "TargetPortNamed", message)
 
 
 def _no_such_port(service: Service, target: ServiceTarget) -> str:

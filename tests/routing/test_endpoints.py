@@ -42,6 +42,17 @@ def test_a_port_number_is_the_service_port_and_not_the_target_port() -> None:
     assert reasons(build(*objects, port=8080)) == ["PortNotFound"]
 
 
+@pytest.mark.parametrize(("asked", "declared"), [(8080, 8080), ("web", "web")])
+def test_a_target_port_is_taken_where_nginx_is_replaced_and_said(asked: int | str, declared: int | str) -> None:
+    ports = ServicePort("other", 81, 9090), ServicePort("http", 80, declared)
+    objects = service("web", *ports), endpoint_slice("web", "10.0.0.1", ports=[EndpointPort("http", 8080)])
+    target = ServiceTarget("default", "web", *((asked, "") if isinstance(asked, int) else (0, asked)))
+    built = build_backend(target, cluster(*objects), RouteDefaults(ingress_class="nginx"))
+    assert found(built) == ["10.0.0.1:8080"]
+    assert reasons(built) == ["TargetPortNamed"]
+    assert built.problems[0].message.endswith("write http")
+
+
 @pytest.mark.parametrize("port", [80, "http"])
 def test_number_and_name_lead_to_the_slice_port_of_that_name(port: int | str) -> None:
     ports = [EndpointPort("metrics", 9100), EndpointPort("http", 8080)]
