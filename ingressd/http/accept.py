@@ -2,13 +2,15 @@
 
 import re
 
+from ingressd.http.field_values import first_preferences
+
 _WEIGHT = re.compile(rb"[01](?:\.[0-9]{0,3})?")
 
 
 def prefers_html(accept: bytes) -> bool:
     """Whether ``text/html`` is wanted more than ``text/plain``. An absent or unreadable field prefers nothing."""
     weights: dict[bytes, float] = {}
-    for item in accept.lower().split(b","):
+    for item in first_preferences(accept).lower().split(b","):
         media_range, *parameters = (part.strip() for part in item.split(b";"))
         weights.setdefault(media_range, _weight(parameters))
     return _weight_of(b"text/html", weights) > _weight_of(b"text/plain", weights)

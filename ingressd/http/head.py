@@ -20,6 +20,7 @@ from ingressd.http.target import normalise_host
 _PROTOCOL = re.compile(rb"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:/[!#$%&'*+\-.^_`|~0-9a-z]+)?")  # RFC 9110 §7.8, lower case
 _GOOD_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
+_MAX_OFFER_BYTES = 256  # in Upgrade: nobody offers a dozen protocols, and each is looked at
 _MAX_BLOCK_TO_REMEMBER = 2048
 _MAX_REMEMBERED_BLOCKS = 512
 
@@ -281,7 +282,7 @@ def _judge_upgrade(fields: RequestFields, *, offered: bool) -> None:
     h2c alone is another case: its clients have to wait for a 101 (RFC 7540 §3.2), so one that sent nothing before the
     answer's end goes on in HTTP/1.1. Clients offer it with their first request to any http URL (Java's HttpClient).
     """
-    protocols = list_items(fields.upgrade)
+    protocols = list_items(fields.upgrade) if len(fields.upgrade) <= _MAX_OFFER_BYTES else []
     if not offered:
         fields.upgrade = b""
     elif protocols == [b"h2c"]:

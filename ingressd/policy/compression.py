@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
+from ingressd.http.field_values import first_preferences
 from ingressd.http.response import ResponseFields
 from ingressd.policy.ask import field_value, without_fields
 from ingressd.policy.pattern import Pattern, compile_pattern
@@ -121,7 +122,7 @@ class CompressionRules:
 
     def _coding(self, prepared: _Prepared, accept_encoding: bytes, agent: bytes) -> Coding | None:
         """The one wanted more, brotli when both are wanted alike."""
-        gzip, brotli = weights(accept_encoding)
+        gzip, brotli = weights(first_preferences(accept_encoding))
         if prepared.gzip is None or (gzip and self._is_disabled(agent)):
             gzip = 0.0
         if prepared.brotli is not None and brotli and brotli >= gzip:

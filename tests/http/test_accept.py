@@ -25,6 +25,10 @@ from ingressd.http.accept import prefers_html
         (b"application/json, text/html;q=0.2", True),
         (b"text/htmlx", False),
         (b",;,text/html ; q=1.000 ,", True),
+        (b"a," * 500 + b"text/html", True),
+        (b"a," * 5000 + b"text/html", False),
+        (b"text/html," + b"a," * 5000, True),
+        (b"a" * 1020 + b",text/html;q=0,text/html", False),
     ],
 )
 def test_preferences(accept: bytes, html: bool) -> None:

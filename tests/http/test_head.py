@@ -170,6 +170,8 @@ def test_connection_options(lines: tuple[str, ...], close: bool, keep_alive: boo
         (("Connection: Upgrade", "Upgrade: TLS/1.2"), b""),
         (("Connection: Upgrade", "Upgrade: HTTP/3"), b""),
         (("Connection: Upgrade", "Upgrade: websocket", "Content-Length: 1"), b""),
+        (("Connection: Upgrade", "Upgrade: " + "a, " * 85 + "a"), b", ".join([b"a"] * 86)),
+        (("Connection: Upgrade", "Upgrade: " + "a, " * 85 + "ab"), b""),
         (("Connection: Upgrade", "Upgrade: websocket", "Transfer-Encoding: chunked"), b""),
     ],
 )
@@ -188,6 +190,7 @@ def test_what_may_be_switched_to(lines: tuple[str, ...], offered: bytes) -> None
         (("Connection: Upgrade", "Upgrade: websocket, h2c"), True, False),
         (("Connection: Upgrade", "Upgrade: h2c/1"), True, False),
         (("Connection: Upgrade", "Upgrade: h2"), True, False),
+        (("Connection: Upgrade", "Upgrade: h2c" + ", " * 200), True, False),
         (("Connection: Upgrade", "Upgrade: websocket"), False, False),
     ],
 )

@@ -143,6 +143,11 @@ def test_tags_that_are_weak_and_answers_that_vary_already(line: str, sent: bytes
     assert chosen.onward == b"Content-Type: text/html\r\n" + sent + b"Content-Encoding: gzip\r\n"
 
 
+def test_what_nobody_would_list_is_not_weighed() -> None:
+    assert coding(JSON, accept="a," * 500 + "gzip") == "gzip"
+    assert coding(JSON, accept="a," * 5000 + "gzip") is None
+
+
 def test_weights_are_bounded_in_memory() -> None:
     for number in range(1000):
         weights(b"gzip;q=0.%d" % number)
