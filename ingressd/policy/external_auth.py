@@ -14,6 +14,7 @@ from ingressd.errors import BadRequest
 from ingressd.http.target import split_host
 from ingressd.policy.ask import Answer, Ask, Plan, field_value, without_named
 from ingressd.policy.auth_cache import AuthAnswer, CacheRule, cache_digest
+from ingressd.policy.client_certificate import UPSTREAM_FIELDS
 from ingressd.policy.location import location_line
 from ingressd.policy.variables import Extra, Template, compile_template
 
@@ -104,6 +105,7 @@ class AuthQuestion:
         "_redirect",
         "_scope",
         "_set_names",
+        "_set_or_ours",
         "_sign_in",
         "_sign_in_template",
         "_url",
@@ -127,6 +129,7 @@ class AuthQuestion:
         self._fixed_target = _target(*(part.text.encode() for part in self._url)) if is_fixed else None
         self._headers = tuple((_own_field_name(name), compile_template(value)) for name, value in headers)
         self._set_names = _SET_BY_US | {name.lower() for name, _ in self._headers}
+        self._set_or_ours = self._set_names | UPSTREAM_FIELDS
         copied = [_field_name(name) for name in settings.response_headers]
         self._copied = tuple((name, name.lower()) for name in copied if name.lower() not in _NEVER_COPIED)
         self._without = frozenset(lower for _, lower in self._copied)
@@ -141,17 +144,26 @@ class AuthQuestion:
         """Where to ask. Raises AuthError when the variables make no URL of it: answer ``FAILED``."""
         return self._fixed_target or _target(*(part.expand(ask, extra) for part in self._url))
 
-    def head(self, ask: Ask, target: AuthTarget, forwarded_for: bytes = b"", extra: Extra = _NO_EXTRA) -> bytes:
+    def head(
+        self,
+        ask: Ask,
+        target: AuthTarget,
+        forwarded_for: bytes = b"",
+        extra: Extra = _NO_EXTRA,
+        certificate: bytes | None = None,
+    ) -> bytes:
         """The question's head. It has no body, and says nothing about one.
 
-        ``forwarded_for`` is ``Seen.forwarded_for``; without it the client's address is told.
+        ``forwarded_for`` is ``Seen.forwarded_for``; without it the client's address is told. ``certificate`` are the
+        lines about the client's (``client_certificate.upstream_lines``), None on hosts that ask for none: with them
+        nothing that the client says of one itself goes on.
         """
         client = ask.client.encode("latin-1")
         uri = ask.target.encode("latin-1")
         host = ask.fields.host_field or ask.authority
         head = [
             b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (self.method, target.path, target.authority),
-            without_named(ask.fields.onward, self._set_names),
+            without_named(ask.fields.onward, self._set_names if certificate is None else self._set_or_ours),
             _line(b"X-Request-ID", ask.request_id),
             b"X-Original-URL: %b://%b%b\r\nX-Original-Method: %b\r\n"
             b"X-Sent-From: nginx-ingress-controller\r\nX-Real-IP: %b\r\nX-Forwarded-For: %b\r\n"
@@ -168,6 +180,8 @@ class AuthQuestion:
         ]
         if self.settings.method:
             head.append(b"X-Original-URI: %b\r\nX-Scheme: %b\r\n" % (uri, ask.scheme))
+        if certificate:
+            head.append(without_named(certificate, self._set_names))
         head += (_line(name, value.expand(ask, extra)) for name, value in self._headers)
         head.append(b"\r\n")
         return b"".join(head)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from ingressd.policy.address_list import AddressCheck
 from ingressd.policy.ask import Answer, Ask
 from ingressd.policy.basic_auth import UNAVAILABLE, BasicAuth, BasicCheck
+from ingressd.policy.client_certificate import upstream_lines
 from ingressd.policy.external_auth import Allowed, AuthQuestion, ExternalAuth
 from ingressd.policy.htpasswd import Question, Users
 from ingressd.policy.policies import RoutePolicies
@@ -218,8 +219,9 @@ class _AuthPending:
         self._extra = extra
 
     async def verdict(self) -> Verdict | Answer:
-        passage = self._passage
-        told = await self._asker.verdict(self._question, self._ask, passage.forwarded_for, self._extra)
+        passage, certificates = self._passage, self._passage.gate.certificates
+        shown = None if certificates is None else upstream_lines(certificates.now(), passage.connection)
+        told = await self._asker.verdict(self._question, self._ask, passage.forwarded_for, self._extra, shown)
         return _told(told, passage)
 
     def drop(self) -> None:

@@ -43,22 +43,33 @@ class AuthAsker:
         return None if answer is None else question.verdict(ask, answer, extra)
 
     async def verdict(
-        self, question: AuthQuestion, ask: Ask, forwarded_for: bytes = b"", extra: Extra = _NO_EXTRA
+        self,
+        question: AuthQuestion,
+        ask: Ask,
+        forwarded_for: bytes = b"",
+        extra: Extra = _NO_EXTRA,
+        certificate: bytes | None = None,
     ) -> Allowed | Answer:
         """Whether ``ask`` may pass; ``FAILED`` (500) when the service cannot be asked or does not make sense.
 
-        ``forwarded_for`` is ``Seen.forwarded_for`` where a proxy in front is trusted. Requests with the same cache key
+        ``forwarded_for`` and ``certificate`` are for ``AuthQuestion.head``. Requests with the same cache key
         wait for one question. Cancelling it (the client left) ends only the caller's own.
         """
         key = question.cache_key(ask, extra)
         if key is None:
-            answer = await self._ask(question, ask, forwarded_for, extra)
+            answer = await self._ask(question, ask, forwarded_for, extra, certificate)
         else:
-            answer = await self._ask_once(key, question, ask, forwarded_for, extra)
+            answer = await self._ask_once(key, question, ask, forwarded_for, extra, certificate)
         return FAILED if answer is None else question.verdict(ask, answer, extra)
 
     async def _ask_once(
-        self, key: bytes, question: AuthQuestion, ask: Ask, forwarded_for: bytes, extra: Extra
+        self,
+        key: bytes,
+        question: AuthQuestion,
+        ask: Ask,
+        forwarded_for: bytes,
+        extra: Extra,
+        certificate: bytes | None,
     ) -> AuthAnswer | None:
         while True:
             kept = self._cache.get(key, monotonic())
@@ -73,10 +84,10 @@ class AuthAsker:
                 # The one who asked gets the cookies; others with the same key may be somebody else.
                 if answer is None or lifetime_s(question.settings.cache_rules, answer) > 0.0:
                     return answer and answer.without_cookies()
-                return await self._ask(question, ask, forwarded_for, extra)
+                return await self._ask(question, ask, forwarded_for, extra, certificate)
         under_way = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            answer = await self._ask(question, ask, forwarded_for, extra)
+            answer = await self._ask(question, ask, forwarded_for, extra, certificate)
             under_way.set_result(answer)
         finally:
             del self._under_way[key]
@@ -85,10 +96,12 @@ class AuthAsker:
             self._cache.put(key, answer, lifetime_s(question.settings.cache_rules, answer), monotonic())
         return answer
 
-    async def _ask(self, question: AuthQuestion, ask: Ask, forwarded_for: bytes, extra: Extra) -> AuthAnswer | None:
+    async def _ask(
+        self, question: AuthQuestion, ask: Ask, forwarded_for: bytes, extra: Extra, certificate: bytes | None
+    ) -> AuthAnswer | None:
         try:
             target = question.target(ask, extra)
-            head = question.head(ask, target, forwarded_for, extra)
+            head = question.head(ask, target, forwarded_for, extra, certificate)
             fetched = await self._fetcher.fetch(
                 target.scheme,
                 target.host,

@@ -1,6 +1,7 @@
 """TLS on both sides: client certificates, certificates of backends, what is offered."""
 
 import re
+from dataclasses import replace
 
 from tests.annotations.case import Ask, Case, Path, Want, case
 
@@ -57,6 +58,25 @@ CASES: list[Case] = [
         (
             Ask(headers={"ssl-client-verify": "SUCCESS", "ssl-client-subject-dn": "CN=forged"}),
             Want(seen="echo", sent={"ssl-client-verify": None, "ssl-client-subject-dn": None}),
+        ),
+        tls=True,
+    ),
+    case(
+        "an auth service hears of the certificate what the upstream does",
+        {**CA, "auth-tls-verify-client": "optional", "auth-url": "http://{auth}/check"},
+        (
+            replace(GOOD, headers={"ssl-client-subject-dn": "CN=forged"}),
+            Want(
+                saw={"auth": {"ssl-client-verify": "SUCCESS", "ssl-client-subject-dn": re.compile("^CN=good,")}},
+            ),
+        ),
+        (
+            replace(NONE, headers={"ssl-client-verify": "SUCCESS", "ssl-client-cert": "forged"}),
+            Want(saw={"auth": {"ssl-client-verify": "NONE", "ssl-client-cert": None}}),
+        ),
+        (
+            Ask(headers={"ssl-client-verify": "SUCCESS"}),
+            Want(saw={"auth": {"ssl-client-verify": None}}),
         ),
         tls=True,
     ),
