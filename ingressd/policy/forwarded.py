@@ -50,7 +50,7 @@ def originals(claimed: bytes, header: bytes = b"x-forwarded-for", host_header: b
 class Forwarding(Struct, frozen=True, gc=False, array_like=True):
     """Who is believed what. By default nobody is believed anything.
 
-    ``client_from_header``: ``use-forwarded-headers`` or ``enable-real-ip``, and not the PROXY protocol, which has told
+    ``client_from_header``: ``use-forwarded-headers``, or ``enable-real-ip`` without the PROXY protocol, which has told
     the client's address already. ``target_from_headers``: ``use-forwarded-headers``. ``full_list``: with
     ``compute-full-forwarded-for`` too. ``header``: ``forwarded-for-header``. ``trusted``: ``proxy-real-ip-cidr`` as
     ``address_list.read_networks`` returns it. ``originals``: what the client claimed goes upstream as

@@ -53,7 +53,8 @@ def _forwarding(config: GlobalValues) -> Forwarding | None:
     if not use and not real_ip:
         return None
     return Forwarding(
-        client_from_header=not config.get(clients.USE_PROXY_PROTOCOL),
+        # Behind the PROXY protocol too: its address may be that of an HTTP proxy which is trusted to name the client.
+        client_from_header=use or not config.get(clients.USE_PROXY_PROTOCOL),
         target_from_headers=use,
         full_list=use and config.get(clients.COMPUTE_FULL_FORWARDED_FOR),
         header=config.get(clients.FORWARDED_FOR_HEADER),

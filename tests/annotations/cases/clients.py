@@ -10,6 +10,8 @@ FORWARDED = {
     "X-Forwarded-Host": "outside.example",
     "X-Forwarded-Port": "8443",
 }
+FORWARDED_BY_ONE = {"X-Forwarded-For": "198.51.100.9", "X-Forwarded-Proto": "https"}
+BEHIND_BOTH = {"use-proxy-protocol": "true", "proxy-real-ip-cidr": "127.0.0.0/8,203.0.113.0/24"}
 TRUSTED = {"use-forwarded-headers": "true", "proxy-real-ip-cidr": "127.0.0.0/8,198.51.100.0/24"}
 LONG = "a" * 2000
 TEXT = {"headers": [["Content-Type", "text/plain"]], "body": LONG}
@@ -129,6 +131,32 @@ CASES: list[Case] = [
             Want(sent={"x-real-ip": "203.0.113.6"}),
         ),
         config={"use-proxy-protocol": "true", "proxy-real-ip-cidr": "127.0.0.0/8"},
+    ),
+    case(
+        "the PROXY protocol names a proxy, which names the client",
+        {},
+        (
+            Ask(proxy_header=b"PROXY TCP4 203.0.113.5 192.0.2.1 56324 80\r\n", headers=FORWARDED_BY_ONE),
+            Want(sent={"x-real-ip": "198.51.100.9", "x-forwarded-proto": "https"}),
+        ),
+        (
+            Ask(proxy_header=b"PROXY TCP4 192.0.2.77 192.0.2.1 56324 80\r\n", headers=FORWARDED_BY_ONE),
+            Want(sent={"x-real-ip": "192.0.2.77", "x-forwarded-proto": "http"}),
+        ),
+        (
+            Ask(proxy_header=b"PROXY TCP4 203.0.113.5 192.0.2.1 56324 80\r\n"),
+            Want(sent={"x-real-ip": "203.0.113.5"}),
+        ),
+        config={**BEHIND_BOTH, "use-forwarded-headers": "true"},
+    ),
+    case(
+        "the PROXY protocol names the client, whatever a header says",
+        {},
+        (
+            Ask(proxy_header=b"PROXY TCP4 203.0.113.5 192.0.2.1 56324 80\r\n", headers=FORWARDED_BY_ONE),
+            Want(sent={"x-real-ip": "203.0.113.5"}),
+        ),
+        config={**BEHIND_BOTH, "enable-real-ip": "true"},
     ),
     case(
         "more for upstreams",
