@@ -86,6 +86,7 @@ class ClientLimits(Struct, frozen=True, gc=False, omit_defaults=True):
     upstream_idle_per_endpoint: int | None = None
     upstream_idle_s: float | None = None
     upstream_requests_per_connection: int | None = None
+    upstream_age_s: float | None = None
 
 
 class LogFormat(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -104,6 +105,7 @@ class ListenerTls(Struct, frozen=True, gc=False, omit_defaults=True):
     protocols: tuple[str, ...] = ()
     prefers_server_order: bool = True
     rejects_unknown_names: bool = False
+    sends_tickets: bool = True
 
 
 class HostTls(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -195,9 +195,7 @@ class Forwarding(Exchange):
         self._send(kept, monotonic())
 
     def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection, now: float) -> None:
-        gateway = self.gateway
-        reusable = connection.reusable and connection.requests < gateway.limits.upstream_requests_per_connection
-        if gateway.pool.release(endpoint, connection, reusable=reusable and connection.is_open()):
+        if self.gateway.pool.release(endpoint, connection, reusable=connection.may_be_kept(now)):
             connection.rest(now)
         elif not connection.closed:
             connection.close()

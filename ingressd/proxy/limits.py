@@ -20,6 +20,7 @@ class Limits(Struct, frozen=True, gc=False, kw_only=True):
     upstream_requests_per_connection: int = 10_000
     upstream_idle_per_endpoint: int = 320
     upstream_idle_s: float = 60.0
+    upstream_age_s: float = 3600.0  # then a connection ends with its request, so that nobody keeps one for ever
     keep_alive_s: float = 75.0
     header_s: float = 60.0
     body_gap_s: float = 60.0  # between two reads of a request body

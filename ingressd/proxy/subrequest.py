@@ -202,11 +202,10 @@ class Fetcher:
         if connection is None:
             self._gateway.pool.release(endpoint, None, reusable=False)
             return
-        limit = self._gateway.limits.upstream_requests_per_connection
-        reusable = is_finished and connection.reusable and connection.is_open() and not connection.has_unsent()
-        reusable = reusable and connection.requests < limit
+        now = monotonic()
+        reusable = is_finished and connection.may_be_kept(now) and not connection.has_unsent()
         if self._gateway.pool.release(endpoint, connection, reusable=reusable):
-            connection.rest(monotonic())
+            connection.rest(now)
         elif not connection.closed:
             connection.close()
         else:

@@ -69,6 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
         "endpoint",
         "fresh",
         "max_head_bytes",
+        "opened",
         "read_s",
         "requests",
         "reusable",
@@ -101,6 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.wake_at = NEVER
         self.read_s = self.send_s = 60.0
         self.max_head_bytes = gateway.limits.response_header_bytes  # who changes it puts it back
+        self.opened = monotonic()
         self.requests = 0
         self.fresh = True  # no byte of a response to the request under way was read
         self.reusable = True
@@ -156,6 +158,16 @@ class UpstreamConnection(asyncio.Protocol):
     def has_unsent(self) -> bool:
         """Whether part of a request is still to be taken by the endpoint."""
         return self.transport.get_write_buffer_size() > 0
+
+    def may_be_kept(self, now: float) -> bool:
+        """Whether another request may come over it, as far as it and its bounds are concerned."""
+        limits = self._gateway.limits
+        return (
+            self.reusable
+            and self.requests < limits.upstream_requests_per_connection
+            and now - self.opened < limits.upstream_age_s
+            and self.is_open()
+        )
 
     def rest(self, now: float) -> None:
         """Become idle; the pool holds it now."""

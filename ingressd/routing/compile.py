@@ -28,7 +28,7 @@ from ingressd.routing.memo import CompileMemo, Declared
 from ingressd.routing.names import further_names
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import PolicyContext, same_data
-from ingressd.routing.policies.overall import config_findings, overall
+from ingressd.routing.policies.overall import answering_strangers, config_findings, overall
 from ingressd.routing.precedence import SettledHost, settle_host
 from ingressd.routing.snapshot import Route, Snapshot, VirtualHost
 from ingressd.routing.tls_secrets import SecretShelf
@@ -73,7 +73,7 @@ def compile_routes(
             certificates=tls.certificates,
             server_names=tls.server_names,
             default_certificate=tls.default_certificate,
-            fallback=last_resort.route if last_resort.target else None,
+            fallback=answering_strangers(last_resort.route, context),
             materials=materials.by_key,
             policies=overall(context),
         ),

@@ -71,6 +71,7 @@ def parameters_of(settings: ListenerTls) -> TlsParameters:
         settings.prefers_server_order,
         versions[0] if versions else default.minimum_version,
         versions[-1] if versions else default.maximum_version,
+        settings.sends_tickets,
     )
 
 

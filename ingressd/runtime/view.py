@@ -20,7 +20,7 @@ def routes_of(snapshot: Snapshot) -> list[dict[str, Any]]:
         rows += [_route(vhost.name, route.kind, route, snapshot) for route in vhost.routes]
         if vhost.fallback is not None and vhost.fallback.ingress:
             rows.append(_route(vhost.name, "fallback", vhost.fallback, snapshot))
-    if snapshot.fallback is not None:
+    if snapshot.fallback is not None and snapshot.fallback.backend:
         rows.append(_route("*", "fallback", snapshot.fallback, snapshot))
     return rows
 
@@ -29,7 +29,7 @@ def count_routes(snapshot: Snapshot) -> int:
     """How many ``routes_of`` lists; the ready line says it."""
     declared = sum(len(vhost.routes) for vhost in snapshot.hosts.values())
     fallbacks = sum(vhost.fallback is not None and vhost.fallback.ingress != "" for vhost in snapshot.hosts.values())
-    return declared + fallbacks + (snapshot.fallback is not None)
+    return declared + fallbacks + (snapshot.fallback is not None and snapshot.fallback.backend != "")
 
 
 def orphans_of(snapshot: Snapshot) -> dict[tuple[str, str], bool]:

@@ -38,6 +38,7 @@ class TlsParameters:
     prefers_server_order: bool = False
     minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum_version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    sends_tickets: bool = True
 
 
 def apply_parameters(context: ssl.SSLContext, parameters: TlsParameters) -> None:
@@ -54,6 +55,13 @@ def apply_parameters(context: ssl.SSLContext, parameters: TlsParameters) -> None
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     else:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    if parameters.sends_tickets:
+        context.options &= ~ssl.OP_NO_TICKET
+        context.num_tickets = 1  # a resumed connection gets its successor; each ticket costs 8 % of a handshake
+    else:
+        # Without OP_NO_TICKET old tickets would be taken, without 0 TLS 1.3 would send names of sessions in our memory.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
 
 
 def listener_context(alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
@@ -65,7 +73,6 @@ def listener_context(alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
     limit_groups(context)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # CRIME; handshakes as a CPU attack
     apply_parameters(context, TlsParameters())
-    context.num_tickets = 1  # a resumed connection gets its successor; each ticket costs 8 % of a handshake
     return context
 
 

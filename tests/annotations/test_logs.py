@@ -30,9 +30,10 @@ NAMELESS = Case(
     },
 )
 UNNAMED = Case(title="unnamed", steps=_STEP, config={"generate-request-id": "false"})
+SELECTIVE = Case(title="selective", steps=_STEP, config={"enable-access-log-for-default-backend": "false"})
 OFF = Case(title="off", steps=_STEP, config={"disable-access-log": "true"})
 AGAIN = Case(title="again", steps=_STEP, config={"disable-access-log": "false"})
-_CASES = [LOUD, QUIET, FORMATTED, ESCAPED, NAMELESS, UNNAMED, OFF, AGAIN]
+_CASES = [LOUD, QUIET, FORMATTED, ESCAPED, NAMELESS, UNNAMED, SELECTIVE, OFF, AGAIN]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,17 @@ def test_escaped_for_json(desk: Desk, log: Path) -> None:
 def test_no_request_id(desk: Desk, log: Path) -> None:
     assert line_of(desk, log, NAMELESS, "agent-six") == "agent-six []"
     assert json.loads(line_of(desk, log, UNNAMED, "agent-seven"))["request_id"] == ""
+
+
+def test_strangers_are_logged_unless_nobody_wants_that(desk: Desk, log: Path) -> None:
+    desk.show(LOUD)
+    desk.ask(Ask(path="/stranger-one"), "nobody.example")
+    desk.show(SELECTIVE)
+    desk.ask(Ask(path="/stranger-two"), "nobody.example")
+    line_of(desk, log, SELECTIVE, "agent-eight")
+
+    assert "/stranger-one" in log.read_text()
+    assert "/stranger-two" not in log.read_text()
 
 
 def test_no_log_at_all(desk: Desk, log: Path) -> None:

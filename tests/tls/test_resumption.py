@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ingressd.tls.context import certificate_context
+from ingressd.tls.context import TlsParameters, apply_parameters, certificate_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
 from tests.tls.authority import leaf
 from tests.tls.peers import BOTH_VERSIONS, Client, client_context, connected, server_context
@@ -45,6 +45,19 @@ async def test_another_parent_cannot_open_the_ticket(version: ssl.TLSVersion) ->
     first = await _visit(server_context(), context)
     second = await _visit(server_context(), context, first.tls.session)
     assert not second.tls.session_reused
+
+
+@each_version
+async def test_without_tickets_nothing_is_handed_out_and_old_ones_are_not_taken(version: ssl.TLSVersion) -> None:
+    listener, context = server_context(), client_context(version)
+    first = await _visit(listener, context)
+    apply_parameters(listener, TlsParameters(sends_tickets=False))
+    second = await _visit(listener, context, first.tls.session)
+    assert not second.tls.session_reused
+    assert second.tls.session is None or not second.tls.session.has_ticket
+    apply_parameters(listener, TlsParameters())
+    third = await _visit(listener, context)
+    assert (await _visit(listener, context, third.tls.session)).tls.session_reused
 
 
 async def test_a_resumed_session_gets_a_new_ticket() -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from ingressd.http.fields import PassedNames
 from ingressd.model.cluster import ClusterState
 from ingressd.model.finding import Finding
 from ingressd.policy.forwarded import Forwarding
-from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat
+from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat, RoutePolicies
 from ingressd.routing.annotations import GlobalValues, Row
 from ingressd.routing.annotations.rows import backend, clients, observing, tls
 from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.snapshot import Route
 
 
 def overall(context: PolicyContext) -> GlobalPolicies:
@@ -25,6 +28,16 @@ def overall(context: PolicyContext) -> GlobalPolicies:
         tls=_tls(config),
         makes_request_id=config.get(observing.GENERATE_REQUEST_ID),
     )
+
+
+def answering_strangers(route: Route, context: PolicyContext) -> Route | None:
+    """What answers for hosts that nobody declares: ``route``, which may be kept out of the access log. None: the 404
+    that workers have without being told.
+    """
+    row = observing.ENABLE_ACCESS_LOG_FOR_DEFAULT_BACKEND
+    if context.config.is_set(row) and not context.config.get(row):
+        return replace(route, policies=RoutePolicies(access_log=False))
+    return route if route.backend else None
 
 
 def config_findings(context: PolicyContext, cluster: ClusterState) -> Iterator[Finding]:
@@ -79,6 +92,7 @@ def _limits(config: GlobalValues) -> ClientLimits:
         upstream_idle_per_endpoint=_said(config, backend.UPSTREAM_KEEPALIVE_CONNECTIONS),
         upstream_idle_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIMEOUT),
         upstream_requests_per_connection=_said(config, backend.UPSTREAM_KEEPALIVE_REQUESTS),
+        upstream_age_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIME),
     )
 
 
@@ -93,7 +107,7 @@ def _said(config: GlobalValues, row: Row[int]) -> int | None:
     return config.get(row) if config.is_set(row) else None
 
 
-def _seconds(config: GlobalValues, row: Row[int]) -> float | None:
+def _seconds(config: GlobalValues, row: Row[int] | Row[float]) -> float | None:
     return float(config.get(row)) if config.is_set(row) else None
 
 
@@ -114,4 +128,5 @@ def _tls(config: GlobalValues) -> ListenerTls:
         ciphers=config.get(tls.SSL_CIPHERS) if config.is_set(tls.SSL_CIPHERS) else "",
         protocols=config.get(tls.SSL_PROTOCOLS) if config.is_set(tls.SSL_PROTOCOLS) else (),
         rejects_unknown_names=config.get(tls.SSL_REJECT_HANDSHAKE),
+        sends_tickets=config.get(clients.SSL_SESSION_TICKETS) or not config.is_set(clients.SSL_SESSION_TICKETS),
     )

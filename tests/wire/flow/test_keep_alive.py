@@ -180,3 +180,13 @@ async def test_limits_on_a_connection_to_an_endpoint() -> None:
             for _ in range(6):
                 await client.ask(GET)
         assert [bytes(each).count(b"GET ") for each in endpoint.connections] == [2, 2, 2]
+
+
+async def test_an_old_connection_to_an_endpoint_ends_with_its_request() -> None:
+    limits = Limits(upstream_age_s=0.0)
+    async with origin() as endpoint, local_gateway(one_host([endpoint.port]), limits=limits) as gateway:
+        async with connected(gateway.http_port) as client:
+            for _ in range(3):
+                assert (await client.ask(GET)).status == 200
+        assert [bytes(each).count(b"GET ") for each in endpoint.connections] == [1, 1, 1]
+        assert gateway.gateway.pool.idle == 0

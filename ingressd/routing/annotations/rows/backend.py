@@ -149,7 +149,9 @@ PROXY_HTTP_VERSION = Row(
     "1.1",
     "T3",
     "HTTP version spoken to the upstream.",
-    support="not yet",
+    support="harmless",
+    difference="HTTP/1.1 is spoken, which servers of HTTP/1.0 answer too; a body that a client sends in chunks goes on "
+    "in chunks.",
     config_key="proxy-http-version",
     example="1.0",
 )
@@ -345,7 +347,7 @@ UPSTREAM_KEEPALIVE_TIME = Row(
     "1h",
     "T3",
     "Age at which a connection is closed.",
-    support="not yet",
+    support="same",
     scope="global",
     config_key="upstream-keepalive-time",
     example="10m",

@@ -84,8 +84,9 @@ FORWARDED_FOR_PROXY_PROTOCOL_HEADER = _key(
     "forwarded-for-proxy-protocol-header",
     TEXT,
     "X-Forwarded-For-Proxy-Protocol",
-    "Header for the upstream with the address of the PROXY protocol.",
-    support="not yet",
+    "nginx's name for a header inside nginx, between the PROXY protocol and X-Forwarded-For.",
+    support="harmless",
+    difference="There is no such step: the PROXY protocol alone says who the client is.",
 )
 ENABLE_REAL_IP = _key(
     "enable-real-ip",
@@ -127,8 +128,8 @@ ENABLE_UNDERSCORES_IN_HEADERS = _key(
     "false",
     "Header names with `_` are passed on.",
     support="differs",
-    difference="One that a server could take for another field is dropped all the same: with `-` for `_` it is the name "
-    "of another field of the request, of one that the proxy reads or sets (X-Forwarded-For, Content-Length), or of one "
+    difference="One that a server could take for another field is dropped all the same: with `-` for `_` it is the "
+    "name of another field of the request, of one that the proxy reads or sets (X-Forwarded-For, Content-Length), or of one "
     "that the route sets or removes (auth-response-headers).",
     tier="T2",
 )
@@ -224,11 +225,32 @@ SSL_SESSION_CACHE_SIZE = _key(
     "ssl-session-cache-size", SIZE, "10m", "Memory for them.", support="harmless", difference=_FIXED_TLS
 )
 SSL_SESSION_TIMEOUT = _key("ssl-session-timeout", TIME, "10m", "How long.", support="harmless", difference=_FIXED_TLS)
-SSL_SESSION_TICKETS = _key("ssl-session-tickets", BOOL, "false", "Sessions are resumed by tickets.", support="not yet")
-SSL_SESSION_TICKET_KEY = _key("ssl-session-ticket-key", TEXT, "", "Key of the tickets.", support="not yet")
+SSL_SESSION_TICKETS = _key(
+    "ssl-session-tickets",
+    BOOL,
+    "false",
+    "Sessions are resumed by tickets.",
+    support="differs",
+    difference="Without this key tickets are sent: their keys are made at each start, are the same in all workers and "
+    "leave memory never. `false` turns resumption off, but for TLS 1.2 clients that meet the same worker again.",
+)
+SSL_SESSION_TICKET_KEY = _key(
+    "ssl-session-ticket-key",
+    TEXT,
+    "",
+    "Key of the tickets.",
+    support="harmless",
+    difference="Keys are made at each start and cannot be set: a client that meets another replica begins anew.",
+)
 SSL_BUFFER_SIZE = _key("ssl-buffer-size", SIZE, "4k", "TLS records.", support="harmless", difference=_FIXED_TLS)
 SSL_DH_PARAM = _key(
-    "ssl-dh-param", TEXT, "", "Diffie-Hellman parameters.", support="not yet", example="ingress/dhparam"
+    "ssl-dh-param",
+    TEXT,
+    "",
+    "Diffie-Hellman parameters.",
+    support="harmless",
+    difference="Keys are exchanged over elliptic curves only (ECDHE), which need none.",
+    example="ingress/dhparam",
 )
 SSL_ECDH_CURVE = _key("ssl-ecdh-curve", TEXT, "auto", "Curves.", support="not yet", example="X25519:prime256v1")
 SSL_EARLY_DATA = _key(

@@ -9,7 +9,7 @@ from ingressd.routing.annotations.kinds import (
     NETWORKS,
     ORIGINS,
     STATUS,
-    TEXT,
+    choice,
 )
 from ingressd.routing.annotations.row import Row
 
@@ -102,11 +102,12 @@ LIMIT_CONN_STATUS_CODE = Row(
 )
 LIMIT_CONN_ZONE_VARIABLE = Row(
     "limit-conn-zone-variable",
-    TEXT,
+    choice("$binary_remote_addr", "$remote_addr", "$the_real_ip"),
     "$binary_remote_addr",
     "T3",
-    "What limit-connections counts by.",
-    support="not yet",
+    "What limits count by.",
+    support="differs",
+    difference="Limits count by the client's address, whatever nginx calls it; there is no other choice.",
     scope="global",
     config_key="limit-conn-zone-variable",
 )

@@ -88,8 +88,9 @@ ENABLE_ACCESS_LOG_FOR_DEFAULT_BACKEND = Row(
     BOOL,
     "false",
     "T3",
-    "Requests to the default backend are logged.",
-    support="not yet",
+    "Requests for hosts that nobody declares are logged.",
+    support="differs",
+    difference="Without this key they are; `false` leaves them out.",
     scope="global",
     config_key="enable-access-log-for-default-backend",
 )
@@ -99,9 +100,11 @@ ENABLE_AUTH_ACCESS_LOG = Row(
     "false",
     "T3",
     "Questions to the external auth service are logged.",
-    support="not yet",
+    support="harmless",
     scope="global",
     config_key="enable-auth-access-log",
+    difference="The access log holds clients' requests, with the status that the service's verdict gave them; that a "
+    "service cannot be asked is in the log.",
 )
 ACCESS_LOG_PATH = Row(
     "access-log-path",
@@ -166,9 +169,11 @@ ENABLE_SYSLOG = Row(
     "false",
     "T3",
     "Logs go to syslog.",
-    support="not yet",
+    support="lost",
     scope="global",
     config_key="enable-syslog",
+    difference="Lines go where `--access-log` says, standard output as a rule: have them collected there, or whoever "
+    "watches the syslog server sees nothing any more.",
 )
 SYSLOG_HOST = Row(
     "syslog-host",
@@ -176,7 +181,8 @@ SYSLOG_HOST = Row(
     "",
     "T3",
     "Host of syslog.",
-    support="not yet",
+    support="harmless",
+    difference="See enable-syslog.",
     scope="global",
     config_key="syslog-host",
     example="syslog.internal",
@@ -187,7 +193,8 @@ SYSLOG_PORT = Row(
     "514",
     "T3",
     "Port of syslog.",
-    support="not yet",
+    support="harmless",
+    difference="See enable-syslog.",
     scope="global",
     config_key="syslog-port",
 )
