@@ -207,7 +207,10 @@ class Informer:
             self._store.put(trim(event.object))
         findings = (event.finding,) if event.finding is not None and event.type != "DELETED" else ()
         if findings != self._findings.get(event.key, ()):
-            self._findings[event.key] = findings
+            if findings:
+                self._findings[event.key] = findings
+            else:
+                del self._findings[event.key]
             self._publish_findings()
         self._on_change()
 

@@ -27,6 +27,9 @@ _SHORT_ROAD = frozenset(("EndpointSlice", "Service"))
 _FEW_SERVICES = 100
 """So many take about a millisecond on the short road, less than handing them to a thread."""
 
+_MAX_PENDING = 1000
+"""Generations whose way to the workers is timed: a worker that refuses everything leaves them all unserved."""
+
 
 class Configuration:
     """Waits for a quiet moment, compiles what changed, publishes it when it differs.
@@ -112,6 +115,8 @@ class Configuration:
         if before is None or not is_empty(delta):
             self.generation += 1
             self.changed_at[self.generation] = changed_at
+            if len(self.changed_at) > _MAX_PENDING:
+                del self.changed_at[next(iter(self.changed_at))]
             since = before.snapshot if before is not None else Snapshot()
             self._publisher.publish(self.generation, compiled.snapshot, since=(since, delta))
         self._on_compiled(compiled)

@@ -33,6 +33,7 @@ from ingressd.telemetry.report import WorkerReport
 log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
+_LONGEST_RETRY_S = 300.0
 
 
 class PublishObserver(Protocol):
@@ -62,7 +63,8 @@ class _Worker:
         self.has = Snapshot()  # what it serves, as far as we know
         self.generation = 0
         self.sending: tuple[int, Snapshot] | None = None
-        self.refused = 0  # the generation it could not build; sent again only as part of a newer one
+        self.refused = 0  # the generation it could not build; sent again after a while, or as part of a newer one
+        self.failures = 0  # in a row
         self.last_heard = monotonic()
         self.reported = asyncio.Event()
 
@@ -70,9 +72,11 @@ class _Worker:
 class Publisher:
     """Keeps all workers at the newest snapshot."""
 
-    def __init__(self, observer: PublishObserver, tasks: TaskSet) -> None:
+    def __init__(self, observer: PublishObserver, tasks: TaskSet, *, first_retry_s: float = 5.0) -> None:
+        """``first_retry_s``: what a worker refused is sent again after so long, then twice as long, and so on."""
         self._observer = observer
         self._tasks = tasks
+        self._first_retry_s = first_retry_s
         self._workers: dict[int, _Worker] = {}
         self._newest: tuple[int, Snapshot] | None = None
         self._served = 0
@@ -149,7 +153,7 @@ class Publisher:
             case Applied(generation):
                 if worker.sending is not None:
                     worker.generation, worker.has = worker.sending
-                    worker.sending = None
+                    worker.sending, worker.failures = None, 0
                 self._note_served(generation)
                 self._observer.on_applied(worker.index, generation)
                 self._pump(worker)
@@ -157,7 +161,16 @@ class Publisher:
                 worker.sending = None
                 worker.refused = generation
                 self._observer.on_refused(worker.index, generation, message)
+                retry_s = min(self._first_retry_s * 2.0 ** min(worker.failures, 16), _LONGEST_RETRY_S)
+                worker.failures += 1
+                asyncio.get_running_loop().call_later(retry_s, self._try_again, worker, generation)
                 self._pump(worker)
+
+    def _try_again(self, worker: _Worker, generation: int) -> None:
+        """What could not be built may have wanted memory or a descriptor that others had."""
+        if worker.refused == generation and self._workers.get(worker.index) is worker:
+            worker.refused = 0
+            self._pump(worker)
 
     def _note_served(self, generation: int) -> None:
         everywhere = min((worker.generation for worker in self._workers.values()), default=generation)

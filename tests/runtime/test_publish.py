@@ -186,7 +186,7 @@ async def test_a_slow_worker_holds_nobody_up(stage: Stage) -> None:
     assert stage.observer.served == [1, 3]
 
 
-async def test_what_was_refused_is_not_sent_again_until_there_is_something_newer(stage: Stage) -> None:
+async def test_what_was_refused_is_not_sent_again_at_once_but_with_what_is_newer(stage: Stage) -> None:
     worker = stage.worker(0)
     stage.publisher.publish(1, serving("10.0.0.1"))
     await stage.apply(worker)
@@ -203,6 +203,19 @@ async def test_what_was_refused_is_not_sent_again_until_there_is_something_newer
     change = await worker.change()
     assert change[0] == Begin(3, False)
     assert change[1] == Backends(upserts=tuple(serving("10.0.0.2", "10.0.0.3").backends.values()))
+
+
+async def test_what_was_refused_is_sent_again_later(stage: Stage) -> None:
+    """It may have been for want of memory or a descriptor: nobody should wait for another change."""
+    stage.publisher = Publisher(stage.observer, stage.tasks, first_retry_s=0.001)
+    worker = stage.worker(0)
+    stage.publisher.publish(1, serving("10.0.0.1"))
+    for _ in range(3):
+        assert (await worker.change())[0] == Begin(1, True, GlobalPolicies())
+        await worker.say(Refused(1, "no"))
+        await stage.observer.hear()
+    await stage.apply(worker)
+    assert stage.observer.served == [1]
 
 
 async def test_a_replaced_worker_starts_from_nothing(stage: Stage) -> None:
