@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from ingressd.errors import StartError
@@ -23,6 +23,7 @@ from ingressd.routing.snapshot import Snapshot
 from ingressd.runtime import links, view
 from ingressd.runtime.clusterwork import ClusterWork
 from ingressd.runtime.configuration import Configuration
+from ingressd.runtime.kept_configuration import Keeper
 from ingressd.runtime.labels import LabelsOf
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.loops import new_event_loop
@@ -81,6 +82,7 @@ class Control:
         )
         self._configuration = Configuration(defaults, self._publisher, self._on_compiled)
         self._resolver = NameResolver(self._on_resolved)
+        self._keeper = Keeper(link)
         self._source: Source | None = None
         self._cluster: ClusterWork | None = None
         self._stop = asyncio.Event()
@@ -100,9 +102,10 @@ class Control:
         try:
             async with open_source(self._settings, self._exposition.watches) as (source, client):
                 self._source = source
-                self._tasks.start(self._watch(source), name="source")
-                self._tasks.start(self._configuration.follow(source), name="configuration")
-                self._tasks.start(self._resolver.run(), name="resolver")
+                self._start(source.run(self._configuration.store), name="source")
+                self._start(self._configuration.follow(source), name="configuration")
+                self._start(self._resolver.run(), name="resolver")
+                self._tasks.start(self._keeper.run(), name="keeper")
                 if client is not None:
                     store = self._configuration.store
                     self._cluster = ClusterWork(client, self._settings, store, self._exposition.set_leader)
@@ -117,12 +120,9 @@ class Control:
         await self._admin.close()
         return 0
 
-    async def _watch(self, source: Source) -> None:
-        try:
-            await source.run(self._configuration.store)
-        except Exception:
-            log.exception("the source of configuration failed; starting over")
-            os._exit(1)  # the parent starts a new control process, workers serve on
+    def _start(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Something without which this process only seems to work."""
+        self._tasks.start(_or_start_over(work, name), name=name)
 
     # -- the parent
 
@@ -193,6 +193,8 @@ class Control:
 
     def on_served(self, generation: int) -> None:
         now = time.monotonic()
+        if generation == self._configuration.generation:
+            self._keeper.take(generation, self._configuration.snapshot)
         changed_at = self._configuration.changed_at
         for served in [one for one in changed_at if one <= generation]:
             self._exposition.applied(now - changed_at.pop(served))
@@ -289,6 +291,14 @@ class Control:
                 for index, pid, generation, silent_s in sorted(self._publisher.workers())
             ],
         }
+
+
+async def _or_start_over(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("%s failed: starting over", name)
+        os._exit(1)  # the parent starts a new control process, workers serve on
 
 
 def _controller_name(settings: Settings) -> ControllerName:

@@ -10,12 +10,14 @@ DRAIN = b"drain"  # to a worker: accept no more, finish what is open, end
 CUT = b"cut"  # to a worker that drains: what is still open has had its time
 REOPEN = b"reopen"  # to a worker: open the access log anew
 CHANNEL = b"channel"  # with a descriptor: a new channel between the control process and a worker
+LAST = b"last"  # to a worker, with a descriptor: the last complete configuration, while nobody knows a newer one
 BEAT = b"beat"  # from a child: its loop turns
 ACCEPTING = b"accepting"  # from a worker: it serves its first configuration
 DRAINING = b"draining"  # to the control process: readiness fails from now on
 STOP = b"stop"  # to the control process: hand back what is held in the cluster, end
 RELOAD = b"reload"  # to the control process: read certificates and manifests again
 READY = b"ready"  # from the control process: every worker serves the first complete configuration
+KEEP = b"keep"  # from the control process, with a descriptor: a complete configuration, for LAST
 FAILED = b"failed"  # from the control process: it cannot start; the reason follows
 
 BEAT_S = 1.0

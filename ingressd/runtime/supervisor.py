@@ -18,7 +18,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -30,13 +29,12 @@ from enum import IntEnum
 from msgspec.structs import replace
 
 from ingressd.errors import StartError
-from ingressd.proxy.listener import Listener, bind_listeners, has_ipv6
-from ingressd.proxy.shared_limits import SharedLimits
+from ingressd.proxy.listener import bind_listeners
 from ingressd.runtime import links
+from ingressd.runtime.children import SIGNALS, Child, Children
 from ingressd.runtime.logs import set_up_logs
-from ingressd.runtime.worker import worker_main
+from ingressd.runtime.preconditions import bind_admin, check_access_log, raise_limits, shared_memory
 from ingressd.settings import Settings
-from ingressd.telemetry.thread_writer import open_for_append
 from ingressd.tls.context import listener_context
 
 log = logging.getLogger(__name__)
@@ -49,7 +47,6 @@ _CUT_OFF_S = 3.0
 _QUICK_DEATH_S = 1.0
 _MAX_EARLY_DEATHS = 5
 _LONGEST_PAUSE_S = 5.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Phase(IntEnum):
@@ -57,27 +54,6 @@ class _Phase(IntEnum):
     GRACE = 1  # still accepting, readiness fails
     DRAINING = 2  # accepts no more, open exchanges finish
     STOPPING = 3  # workers are gone, the control process hands back what it holds
-
-
-class _Child:
-    """A process of ours. ``link`` is our end; ``pid`` 0 while it waits to be started again."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.pid = 0
-        self.link: socket.socket | None = None
-        self.started = 0.0
-        self.last_beat = 0.0
-        self.was_useful = False  # it got as far as it must: serving, or every worker serving
-        self.early_deaths = 0
-        self.start_at: float | None = 0.0
-
-
-class _WorkerChild(_Child):
-    def __init__(self, index: int, listeners: list[Listener]) -> None:
-        super().__init__(f"worker-{index}")
-        self.index = index
-        self.listeners = listeners
 
 
 def run(settings: Settings, *, on_ready: Callable[[int, int], None] | None = None) -> int:
@@ -106,17 +82,22 @@ class Supervisor:
         self._hurried = 0
         self._beaten = 0.0
         self._selector = selectors.DefaultSelector()
-        _raise_limits()
+        raise_limits()
         if settings.access_log not in ("-", "off"):
-            _check_access_log(settings.access_log)
+            check_access_log(settings.access_log)
         http = bind_listeners(settings.bind_address, "http", settings.http_port, settings.workers)
         https = bind_listeners(settings.bind_address, "https", settings.https_port, settings.workers)
         self._settings = replace(settings, https_port=https[0][0].port)  # which redirects may name: not 0
-        self._admin = _bind_admin(settings.admin_address, settings.admin_port)
-        self._tls = listener_context()
-        self._limits_fd = SharedLimits.create(settings.workers)
-        self._control = _Child("control")
-        self._workers = [_WorkerChild(index, http[index] + https[index]) for index in range(settings.workers)]
+        self._admin = bind_admin(settings.admin_address, settings.admin_port)
+        self._children = Children(
+            self._settings,
+            self._selector,
+            admin=self._admin,
+            listeners=[[*pair[0], *pair[1]] for pair in zip(http, https, strict=True)],
+            tls=listener_context(),
+            limits_fd=shared_memory(settings.workers),
+        )
+        self._control, self._workers = self._children.control, self._children.workers
 
     # -- life
 
@@ -126,7 +107,7 @@ class Supervisor:
         for end in (wakeup_read, wakeup_write):
             end.setblocking(False)
         signal.set_wakeup_fd(wakeup_write.fileno())
-        for number in _SIGNALS:
+        for number in SIGNALS:
             signal.signal(number, _noted)
         self._selector.register(wakeup_read, selectors.EVENT_READ, None)
         gc.collect()
@@ -144,7 +125,7 @@ class Supervisor:
                 self._end_hung()
                 self._move_on()
         finally:
-            for child in self._children():
+            for child in self._children:
                 if child.pid:
                     os.kill(child.pid, signal.SIGKILL)
             signal.set_wakeup_fd(-1)  # before its socket is closed: children may still be ending
@@ -159,12 +140,9 @@ class Supervisor:
             return True
         return self._phase is _Phase.STOPPING and not self._control.pid
 
-    def _children(self) -> list[_Child]:
-        return [self._control, *self._workers]
-
     def _pause(self) -> float:
         now = time.monotonic()
-        due = [child.start_at for child in self._children() if child.start_at is not None and not child.pid]
+        due = [child.start_at for child in self._children if child.start_at is not None and not child.pid]
         if self._phase is not _Phase.RUNNING:
             due.append(self._deadline)
         return max(0.0, min([at - now for at in due], default=1.0)) if due else 1.0
@@ -173,123 +151,46 @@ class Supervisor:
 
     def _start_due(self) -> None:
         now = time.monotonic()
-        if self._control.start_at is not None and self._control.start_at <= now and self._phase < _Phase.DRAINING:
-            self._start_control()
-        for worker in self._workers:
-            if worker.start_at is not None and worker.start_at <= now and self._phase < _Phase.DRAINING:
-                self._start_worker(worker)
+        for child in self._children:
+            if child.start_at is not None and child.start_at <= now and self._phase < _Phase.DRAINING:
+                self._start(child)
 
-    def _start_control(self) -> None:
-        child_link = self._new_link(self._control)
-        settings, admin = self._settings, self._admin
+    def _start(self, child: Child) -> None:
+        """Out of processes, memory or descriptors is a reason to try again, never one to end what is served."""
+        try:
+            self._children.start(child)
+        except OSError as error:
+            child.early_deaths += 1
+            self._again(child, f"cannot be started: {error.strerror}")
+            return
+        if child is self._control and self._phase is not _Phase.RUNNING:
+            child.tell(links.DRAINING)
 
-        def control() -> int:
-            from ingressd.runtime.control import control_main  # the Kubernetes client stays out of parent and workers
-
-            for worker in self._workers:
-                for listener in worker.listeners:
-                    listener.socket.close()
-            return control_main(settings, child_link, admin)
-
-        self._fork(self._control, control, child_link)
-        if self._phase is not _Phase.RUNNING:
-            self._tell(self._control, links.DRAINING)
-        for worker in self._workers:
-            if worker.pid:
-                self._join(worker)
-
-    def _start_worker(self, worker: _WorkerChild) -> None:
-        child_link = self._new_link(worker)
-        to_control, to_worker = socket.socketpair()
-        settings, tls, limits_fd = self._settings, self._tls, self._limits_fd
-
-        def serve() -> int:
-            to_control.close()
-            for other in self._workers:
-                if other is not worker:
-                    for listener in other.listeners:
-                        listener.socket.close()
-            self._admin.close()
-            return worker_main(settings, worker.index, child_link, to_worker, worker.listeners, tls, limits_fd)
-
-        self._fork(worker, serve, child_link)
-        self._introduce(worker, to_control)
-        to_worker.close()
-
-    def _join(self, worker: _WorkerChild) -> None:
-        """Connect a worker that is already running with a new control process."""
-        to_control, to_worker = socket.socketpair()
-        if worker.link is not None:
-            links.send(worker.link, links.CHANNEL, to_worker.fileno())
-        to_worker.close()
-        self._introduce(worker, to_control)
-
-    def _introduce(self, worker: _WorkerChild, to_control: socket.socket) -> None:
-        if self._control.link is not None:
-            message = b"%b %d %d" % (links.CHANNEL, worker.index, worker.pid)
-            links.send(self._control.link, message, to_control.fileno())
-        to_control.close()
-
-    def _new_link(self, child: _Child) -> socket.socket:
-        self._drop_link(child)
-        ours, theirs = links.new_link()
-        child.link = ours
-        self._selector.register(ours, selectors.EVENT_READ, child)
-        return theirs
-
-    def _drop_link(self, child: _Child) -> None:
-        if child.link is not None:
-            self._selector.unregister(child.link)
-            child.link.close()
-            child.link = None
-
-    def _fork(self, child: _Child, body: Callable[[], int], child_link: socket.socket) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A signal to the new process before it lets go of the wake-up descriptor would be told to us: as a second one.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                self._leave_parent()
-                code = body()
-            except BaseException:
-                log.exception("%s failed", child.name)
-            finally:
-                os._exit(code)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        child_link.close()
-        child.pid = pid
-        child.start_at = None
-        child.was_useful = False
-        child.started = child.last_beat = time.monotonic()
-
-    def _leave_parent(self) -> None:
-        """In a child: let go of what is the parent's."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # The others keep the handler that does nothing: a signal to the whole process group is ours to obey, by orders
-        # over the links. Not SIG_IGN, which programs started by a child (credential plugins) would inherit.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        self._selector.close()
-        for child in self._children():
-            if child.link is not None:
-                child.link.close()
+    def _again(self, child: Child, why: str) -> None:
+        """Start it once more, the later the more often it did not get far; before all are ready, not for ever."""
+        if not self._is_ready and child.early_deaths >= _MAX_EARLY_DEATHS:
+            log.error("%s %s", child.name, why)
+            self._fail(f"a process ({child.name}) keeps failing at start; the log above says why")
+            return
+        pause_s = min(0.1 * 2**child.early_deaths, _LONGEST_PAUSE_S) if child.early_deaths else 0.0
+        child.start_at = time.monotonic() + pause_s
+        log.error("%s %s: starting it again", child.name, why)
 
     # -- what children say
 
-    def _on_link(self, child: _Child) -> None:
+    def _on_link(self, child: Child) -> None:
         while child.link is not None:
             try:
-                message, _ = links.receive(child.link)
+                message, descriptor = links.receive(child.link)
             except BlockingIOError:
                 return
             except links.LinkClosed:
-                self._drop_link(child)
+                self._children.drop_link(child)
                 return
             child.last_beat = time.monotonic()
             word, _, rest = message.partition(b" ")
+            if descriptor is not None:
+                self._children.keep(descriptor)  # the only one that anybody sends here, with ``KEEP``
             if word in (links.READY, links.ACCEPTING):
                 child.was_useful = True
             if word == links.READY and not self._is_ready:
@@ -320,7 +221,7 @@ class Supervisor:
             self._fail(why)
             return
         log.error("no control process: %s; serving on with what there is, trying again", why)
-        self._tell(self._control, links.STOP)
+        self._control.tell(links.STOP)
 
     def _fail(self, why: str) -> None:
         """Something this program cannot run without is missing: end at once, saying so."""
@@ -329,7 +230,7 @@ class Supervisor:
             if worker.pid:
                 os.kill(worker.pid, signal.SIGKILL)
         self._enter(_Phase.STOPPING, _STOP_CONTROL_S)
-        self._tell(self._control, links.STOP)
+        self._control.tell(links.STOP)
 
     # -- what ends
 
@@ -341,35 +242,31 @@ class Supervisor:
                 return
             if not pid:
                 return
-            for child in self._children():
+            for child in self._children:
                 if child.pid == pid:
                     self._on_death(child, status)
 
-    def _on_death(self, child: _Child, status: int) -> None:
+    def _on_death(self, child: Child, status: int) -> None:
         lived_s = time.monotonic() - child.started
         child.pid = 0
-        self._drop_link(child)
+        self._children.drop_link(child)
         if self._phase >= _Phase.DRAINING:
             return
         is_early = not child.was_useful or lived_s < _QUICK_DEATH_S
+        child.was_useful = False
         child.early_deaths = child.early_deaths + 1 if is_early else 0
-        if not self._is_ready and child.early_deaths >= _MAX_EARLY_DEATHS:
-            self._fail(f"a process ({child.name}) keeps failing at start; the log above says why")
-            return
-        pause_s = min(0.1 * 2**child.early_deaths, _LONGEST_PAUSE_S) if child.early_deaths else 0.0
-        child.start_at = time.monotonic() + pause_s
-        log.error("%s %s after %.1f s: starting it again", child.name, _how(status), lived_s)
+        self._again(child, f"{_how(status)} after {lived_s:.1f} s")
 
     def _beat(self) -> None:
         """Let the control process know that we turn, for its health answers."""
         now = time.monotonic()
         if now - self._beaten >= links.BEAT_S / 2:
             self._beaten = now
-            self._tell(self._control, links.BEAT)
+            self._control.tell(links.BEAT)
 
     def _end_hung(self) -> None:
         now = time.monotonic()
-        for child in self._children():
+        for child in self._children:
             limit_s = CONTROL_HANG_S if child is self._control else WORKER_HANG_S
             if child.pid and now - child.last_beat > limit_s:
                 log.error("%s has not answered for %.0f s: ending it", child.name, limit_s)
@@ -384,9 +281,9 @@ class Supervisor:
                 if number in (signal.SIGTERM, signal.SIGINT):
                     self._on_stop(number)
                 elif number == signal.SIGHUP:
-                    self._tell(self._control, links.RELOAD)
+                    self._control.tell(links.RELOAD)
                     for worker in self._workers:
-                        self._tell(worker, links.REOPEN)
+                        worker.tell(links.REOPEN)
 
     def _on_stop(self, number: int) -> None:
         if self._phase is not _Phase.RUNNING:
@@ -394,7 +291,7 @@ class Supervisor:
             return
         log.info("stopping: readiness fails for %g s, then open exchanges have %g s to finish",
                  self._settings.shutdown_grace_s, self._settings.drain_timeout_s)  # fmt: skip
-        self._tell(self._control, links.DRAINING)
+        self._control.tell(links.DRAINING)
         self._enter(_Phase.GRACE, self._settings.shutdown_grace_s)
 
     def _enter(self, phase: _Phase, for_s: float) -> None:
@@ -407,15 +304,14 @@ class Supervisor:
             self._enter(_Phase.DRAINING, self._settings.drain_timeout_s)
             for worker in self._workers:
                 # The workers' copies are the last: each accepts what waits in its queue before closing.
-                for listener in worker.listeners:
-                    listener.socket.close()
-                self._tell(worker, links.DRAIN)
+                worker.close_listeners()
+                worker.tell(links.DRAIN)
         if self._phase is _Phase.DRAINING:
             if now >= self._deadline:
                 self._cut_off()
             if not any(worker.pid for worker in self._workers):
                 self._enter(_Phase.STOPPING, _STOP_CONTROL_S)
-                self._tell(self._control, links.STOP)
+                self._control.tell(links.STOP)
         elif self._phase is _Phase.STOPPING and now >= self._deadline and self._control.pid:
             os.kill(self._control.pid, signal.SIGKILL)
 
@@ -426,13 +322,9 @@ class Supervisor:
                 os.kill(worker.pid, signal.SIGKILL)
             elif worker.pid:
                 log.warning("%s still had open exchanges after the drain's time: cut off", worker.name)
-                self._tell(worker, links.CUT)
+                worker.tell(links.CUT)
         self._is_cut = True
         self._deadline = time.monotonic() + _CUT_OFF_S
-
-    def _tell(self, child: _Child, message: bytes) -> None:
-        if child.link is not None:
-            links.send(child.link, message)
 
 
 def _noted(number: int, frame: object) -> None:
@@ -444,38 +336,3 @@ def _how(status: int) -> str:
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with code {code}"
-
-
-def _raise_limits() -> None:
-    """As many descriptors as we may have; and no core dumps, because memory holds private keys."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _check_access_log(path: str) -> None:
-    try:
-        os.close(open_for_append(path))
-    except OSError as error:
-        raise StartError(f"--access-log {path}: {error.strerror}") from None
-
-
-def _bind_admin(address: str, port: int) -> socket.socket:
-    """``address`` "" is every address of both families: in an IPv6-only pod that is where probes come to."""
-    both = not address and has_ipv6()
-    family = socket.AF_INET6 if both or ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if both:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    try:
-        bound.bind((address or ("::" if both else "0.0.0.0"), port))
-    except OSError as error:
-        bound.close()
-        where = f"{address or '*'} port {port}"
-        raise StartError(f"cannot listen on {where}: {error.strerror}; give another --healthz-port") from None
-    bound.listen(128)
-    bound.setblocking(False)
-    return bound

@@ -44,6 +44,7 @@ from ingressd.runtime.channel import (
     encode_frame,
 )
 from ingressd.runtime.heap import keep_freed_memory
+from ingressd.runtime.kept_configuration import read_configuration
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.loops import new_event_loop
 from ingressd.runtime.tasks import TaskSet
@@ -181,6 +182,8 @@ class Worker:
         elif message == links.CHANNEL and descriptor is not None:
             replacement = socket.socket(fileno=descriptor)
             self._tasks.start(self._open_channel(replacement), name="channel")
+        elif message == links.LAST and descriptor is not None:
+            self._tasks.start(self._serve_last(descriptor), name="last configuration")
 
     def _beat(self) -> None:
         links.send(self._link, links.BEAT)
@@ -207,6 +210,7 @@ class Worker:
             async with self._building:
                 if channel is not self._channel:
                     return  # a new control process has begun to send everything anew
+                channel.has_begun = True
                 answer = await self._take(message, channel, started)
             if answer is not None:
                 channel.send(answer)
@@ -215,19 +219,46 @@ class Worker:
     async def _take(self, message: ToWorker, channel: _Channel, started: float) -> Applied | Refused | None:
         """Build one piece. What has become of the change, when this was the end of it."""
         try:
-            if isinstance(message, Commit | Materials):
-                await self._builder.prepare(message)
-                started = perf_counter()
-            generation = self._builder.take(message, since=started)
-        except Exception as error:
-            log.exception("cannot build the new configuration; the one before goes on")
-            self._builder.abandon()
+            generation = await self._build(message, started)
+        except _NotBuiltError as error:
             refused = message.generation if isinstance(message, Commit) else await channel.skip_change()
-            return Refused(refused, f"{type(error).__name__}: {error}")
+            return Refused(refused, str(error))
         if generation is None:
             return None
         await self._begin_to_accept()
         return Applied(generation)
+
+    async def _build(self, message: ToWorker, started: float) -> int | None:
+        """The generation that is served now, if this was the last piece of it.
+
+        Raises:
+            _NotBuiltError: it cannot be built; what was built aside is forgotten.
+        """
+        try:
+            if isinstance(message, Commit | Materials):
+                await self._builder.prepare(message)
+                started = perf_counter()
+            return self._builder.take(message, since=started)
+        except Exception as error:
+            log.exception("cannot build the new configuration; the one before goes on")
+            self._builder.abandon()
+            raise _NotBuiltError(f"{type(error).__name__}: {error}") from error
+
+    async def _serve_last(self, descriptor: int) -> None:
+        """Begin with the last configuration there was, if nobody has begun to say what there is now."""
+        try:
+            async with self._building:
+                if self._accepts or (self._channel is not None and self._channel.has_begun):
+                    return
+                for message in read_configuration(descriptor):
+                    await self._build(message, perf_counter())
+                    await asyncio.sleep(0)
+                await self._begin_to_accept()
+                log.warning("no control process knows the cluster yet: serving the last configuration there was")
+        except _NotBuiltError:
+            pass  # told; the control process will send one
+        finally:
+            os.close(descriptor)
 
     async def _begin_to_accept(self) -> None:
         if not self._accepts and not self._draining.is_set():
@@ -238,12 +269,13 @@ class Worker:
     # -- the clock
 
     def _tick(self) -> None:
+        self._loop.call_later(TICK_S, self._tick)  # first: time goes on, whatever becomes of this turn
         self.gateway.tick()
         self.gateway.log.flush()
-        self._loop.call_later(TICK_S, self._tick)
 
     def _each_second(self, due: float) -> None:
         now = monotonic()
+        self._loop.call_at(self._loop.time() + _REPORT_S, self._each_second, now + _REPORT_S)
         self.stats.loop_lag(max(0.0, now - due))
         self.gateway.tell_time()
         self._seconds += 1
@@ -252,7 +284,6 @@ class Worker:
             self._report()
         else:
             self._report(max_routes=0)
-        self._loop.call_at(self._loop.time() + _REPORT_S, self._each_second, now + _REPORT_S)
 
     def _report(self, max_routes: int = ROUTES_PER_REPORT) -> None:
         channel = self._channel
@@ -282,6 +313,10 @@ class Worker:
             await asyncio.sleep(_DRAIN_CHECK_S)
 
 
+class _NotBuiltError(Exception):
+    """Why a piece of a change could not be built."""
+
+
 class _Channel(asyncio.Protocol):
     """Frames from the control process, a bounded number ahead of the builder."""
 
@@ -292,6 +327,7 @@ class _Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._paused = False
         self.is_open = False
+        self.has_begun = False  # something of a change has been taken
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport

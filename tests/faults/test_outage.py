@@ -9,7 +9,9 @@ import asyncio
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,13 +27,14 @@ from tests.support import sites
 from tests.support.apiserver.harness import ApiServer, in_thread
 from tests.support.daemon import Daemon
 from tests.support.eventually import soon
-from tests.support.origin import origin
+from tests.support.origin import origin, polite
 
 HOST = "shop.example"
 OUTAGE_REQUESTS = 2400  # about four seconds
 BACK_S = 60.0
 """The watch's longest wait is 30 s; a machine under load may take as long again."""
 ROUND_REQUESTS = 60
+REQUESTS = 40
 
 
 @pytest.fixture
@@ -107,6 +110,43 @@ async def test_api_server_gone_and_everything_fails(api: ApiServer) -> None:
     )
     assert set(workers) == {0, 1}
     assert all(stand.fault.struck for stand in made if stand.fault is not None)
+
+
+@pytest.mark.parametrize("first", ["control process", "worker"])
+async def test_control_process_and_worker_lost_while_the_api_server_is_gone(api: ApiServer, first: str) -> None:
+    """A new worker serves what was known, though the new control process knows nothing; what is new comes after."""
+    async with origin(polite) as old, origin(polite) as new:
+        for one in objects(HOST, [old.port]):
+            api.apply(one)
+        with Daemon(*flags(api)) as daemon:
+            await soon(lambda: keeps_configuration(daemon))
+            await in_thread(api.down)
+            control, victim = daemon.control, daemon.workers[0]
+            for pid in (control, victim) if first == "control process" else (victim, control):
+                os.kill(pid, signal.SIGKILL)
+            await soon(lambda: is_back(daemon, control, victim))
+
+            assert await in_thread(statuses, daemon) == {200: REQUESTS}
+            assert old.heads == REQUESTS
+            await in_thread(api.up)
+            await in_thread(api.apply, objects(HOST, [new.port])[-1])
+            await soon(lambda: daemon.get("/", host=HOST).status == 200 and new.heads, within_s=BACK_S)
+
+
+def statuses(daemon: Daemon) -> Counter[int]:
+    """Of requests on connections of their own, which both workers get some of."""
+    return Counter(daemon.get("/", host=HOST).status for _ in range(REQUESTS))
+
+
+def keeps_configuration(daemon: Daemon) -> bool:
+    links = [link.readlink().name for link in Path(f"/proc/{daemon.supervisor}/fd").iterdir()]
+    return any("ingressd-configuration" in link for link in links)
+
+
+def is_back(daemon: Daemon, control: int, worker: int) -> bool:
+    """Whether others have taken the places of both."""
+    workers = daemon.workers
+    return set(workers) == {0, 1} and workers[0] != worker and daemon.control != control
 
 
 async def test_out_of_descriptors_while_the_api_server_is_gone(api: ApiServer, ledger: Ledger) -> None:

@@ -82,8 +82,23 @@ import sys, types
 sys.modules["ingressd.runtime.control"] = types.ModuleType("control")
 """
 _BROKEN_WORKER = """
-import ingressd.runtime.supervisor
-ingressd.runtime.supervisor.worker_main = lambda *_: 3
+import ingressd.runtime.children
+ingressd.runtime.children.worker_main = lambda *_: 3
+"""
+
+
+def test_memory_that_workers_share_is_missed_in_one_line(shop: Shop) -> None:
+    with Daemon(*shop.flags, wait_until_ready=False, patch=_NO_MEMORY_FILE) as daemon:
+        assert daemon.wait() == 1
+        why = "the kernel gives no memory for limits that workers share (memfd_create): Function not implemented"
+        assert daemon.log == f"ingressd: {why}"
+
+
+_NO_MEMORY_FILE = """
+import errno, os
+def memfd_create(name, flags):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+os.memfd_create = memfd_create
 """
 
 

@@ -1,6 +1,7 @@
-"""A worker whose control process is replaced in the middle of a change."""
+"""A worker whose control process is replaced in the middle of a change, or not there."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from typing import Self
@@ -11,7 +12,18 @@ from msgspec.structs import replace
 from ingressd.proxy.shared_limits import SharedLimits
 from ingressd.routing.delta import difference
 from ingressd.routing.snapshot import Material, Route, Snapshot, VirtualHost
-from ingressd.runtime.channel import Applied, FrameReader, FromWorker, Refused, change_frames, decode_from_worker
+from ingressd.runtime.channel import (
+    Applied,
+    Begin,
+    Commit,
+    FrameReader,
+    FromWorker,
+    Hosts,
+    Refused,
+    change_frames,
+    decode_from_worker,
+)
+from ingressd.runtime.kept_configuration import read_configuration, write_configuration
 from ingressd.runtime.worker import Worker
 from ingressd.settings import Settings, SourceSettings
 from ingressd.tls.context import listener_context
@@ -95,3 +107,44 @@ async def test_a_change_that_cannot_be_built_is_refused_and_the_next_is_taken(
         await control.send(hosts("b.test"), 2)
         assert await control.verdict() == Applied(2)
         assert worker.gateway.state.find("a.test", "/").route.status == 404
+
+
+async def test_a_worker_that_nobody_tells_begins_with_the_last_configuration(worker: Worker) -> None:
+    """Until a control process says what there is."""
+    with Control() as control:
+        await worker._open_channel(control.workers)
+        kept = write_configuration(hosts("kept.test"), 7)
+        await worker._serve_last(os.dup(kept))
+        assert worker.gateway.state.generation == 7
+        assert worker.gateway.state.find("kept.test", "/").route.status == 204
+
+        await control.send(hosts("new.test"), 1)
+        assert await control.verdict() == Applied(1)
+        assert worker.gateway.state.find("kept.test", "/").route.status == 404
+
+        await worker._serve_last(kept)
+        assert worker.gateway.state.generation == 1
+
+
+async def test_the_last_configuration_does_not_come_between_pieces_of_a_new_one(worker: Worker) -> None:
+    with Control() as control:
+        await worker._open_channel(control.workers)
+        await control.send(replace(hosts("new.test"), materials={LARGE.key: LARGE}), 1)
+        while not worker._building.locked():
+            await asyncio.sleep(0)
+        await worker._serve_last(write_configuration(hosts("kept.test"), 7))
+        assert await control.verdict() == Applied(1)
+    state = worker.gateway.state
+    assert (state.find("new.test", "/").route.status, state.find("kept.test", "/").route.status) == (204, 404)
+
+
+async def test_a_kept_configuration_is_read_as_it_was_written() -> None:
+    snapshot = replace(hosts(*(f"{number}.test" for number in range(200))), materials={LARGE.key: LARGE})
+    kept = write_configuration(snapshot, 3)
+    for _ in range(2):  # several workers read the same open file
+        messages = list(read_configuration(kept))
+        assert messages[0] == Begin(3, True, snapshot.policies)
+        assert isinstance(messages[-1], Commit)
+        read = {host.name: host for one in messages if isinstance(one, Hosts) for host in one.upserts}
+        assert read == snapshot.hosts
+    os.close(kept)

@@ -108,6 +108,42 @@ def test_workers_that_die_over_and_over_come_back(daemon: Daemon) -> None:
     assert daemon.is_ready()
 
 
+def test_no_process_to_be_had_ends_nothing(shop: Shop, tmp_path: Path) -> None:
+    """The kernel's limits of processes and memory are others' to use up; what runs serves on, and it is tried again."""
+    full = tmp_path / "full"
+    with Daemon(*shop.flags, patch=_FULL.format(str(full))) as daemon:
+        old = daemon.workers
+        full.touch()
+        os.kill(old[1], signal.SIGKILL)
+        daemon.stderr.wait_for(lambda line: "worker-1 cannot be started: Resource temporarily unavailable" in line)
+        client = eventually(lambda: accepted_by(daemon, old[0]))
+        assert client.fetch("/").status == 200
+        client.close()
+
+        full.unlink()
+
+        eventually(lambda: replaced(daemon, old[1]))
+        assert daemon.workers[0] == old[0]
+
+
+_FULL = """
+import errno, os, pathlib
+def fork(fork=os.fork, full=pathlib.Path({!r})):
+    if full.exists():
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = fork
+"""
+
+
+def accepted_by(daemon: Daemon, worker: int) -> Client | None:
+    client = daemon.connect(HOST)
+    if daemon.worker_of(client) == worker:
+        return client
+    client.close()
+    return None
+
+
 def test_a_worker_that_hangs_is_replaced(shop: Shop) -> None:
     with Daemon(*shop.flags, patch=QUICK_TO_JUDGE) as daemon:
         victim, other = daemon.workers.values()
