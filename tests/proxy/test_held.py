@@ -54,6 +54,7 @@ def held(policies: RoutePolicies | None = None, *, limits: Limits | None = None)
     gate = path.gateway.state.find("a.example", "/").gate
     assert gate is not None
     judge = Judge()
+    gate.shortcut = None
     gate.access = AccessRule((judge,), is_any=False)
     return path, judge
 
@@ -218,6 +219,7 @@ async def test_several_checks_wait_one_after_the_other() -> None:
     second = Judge()
     gate = path.gateway.state.find("a.example", "/").gate
     assert gate is not None
+    gate.shortcut = None
     gate.access = AccessRule((first, lambda ask, passage: Verdict.SILENT, second), is_any=False)
     path.send(get())
     await first.say(Verdict.PASSED, path)
@@ -232,6 +234,7 @@ async def test_any_that_passes_is_enough() -> None:
     second = Judge()
     gate = path.gateway.state.find("a.example", "/").gate
     assert gate is not None
+    gate.shortcut = None
     gate.access = AccessRule((first, second), is_any=True)
     path.send(get())
     await first.say(REFUSAL, path)
