@@ -45,6 +45,7 @@ class RoutePolicies(Struct, frozen=True, gc=False, omit_defaults=True):
     respond: FixedAnswer | None = None
     denied: str = ""  # why: every request is answered with 503
     rewrite: Rewrite | None = None
+    varied_rewrite: Rewrite | None = None  # instead of it, where the target holds variables
     https_redirect: HttpsRedirect | None = None
     limits: RateLimits | None = None
     addresses: AddressLists | None = None

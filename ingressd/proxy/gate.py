@@ -34,6 +34,7 @@ from ingressd.policy.request_fields import RequestEditor
 from ingressd.policy.rewrite import Rewriter
 from ingressd.policy.trailing_slash import trailing_slash
 from ingressd.policy.variables import compile_template
+from ingressd.policy.varied_rewrite import VariedRewriter
 from ingressd.proxy.access import AccessRule
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
@@ -312,6 +313,8 @@ def _denied(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
 
 
 def _rewrite(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
+    if gate.policies.varied_rewrite is not None:
+        return VariedRewriter(gate.policies.varied_rewrite, gate.extra).apply
     return None if gate.policies.rewrite is None else Rewriter(gate.policies.rewrite).apply
 
 

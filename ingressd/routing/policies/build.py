@@ -9,6 +9,7 @@ from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.rewrite import Rewrite, Rewriter
 from ingressd.policy.timeouts import Timeouts
 from ingressd.policy.trailing_slash import TrailingSlash
+from ingressd.policy.varied_rewrite import VariedRewriter, is_varied
 from ingressd.routing.annotations import AnnotationValues
 from ingressd.routing.annotations.rows import access as access_rows
 from ingressd.routing.annotations.rows import extras as extra_rows
@@ -124,12 +125,15 @@ class IngressPolicies:
     def _rewrite(self, path: str) -> dict[str, Any]:
         made = Rewrite(path, self._rewrite_target, self.wishes.get(paths.X_FORWARDED_PREFIX))
         try:
-            Rewriter(made)
+            if varied := is_varied(made):
+                VariedRewriter(made)
+            else:
+                Rewriter(made)
         except ValueError as error:
             why = f"the path cannot be rewritten: {error}"
             self.wishes.say(paths.REWRITE_TARGET, "error", "BadPattern", f"{why}; it answers 503")
             return {"denied": why, "rewrite": None, "redirect": None, "respond": None}
-        return {"rewrite": made}
+        return {"varied_rewrite": made} if varied else {"rewrite": made}
 
     def _of_target(self, path: str, target: ServiceTarget, otherwise: str) -> dict[str, Any]:
         sticky = backend.affinity(self.wishes, path, target)

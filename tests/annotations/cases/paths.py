@@ -41,6 +41,28 @@ CASES: list[Case] = [
         path=CAPTURE,
     ),
     case(
+        "variables are filled in",
+        {"rewrite-target": "/$host/$arg_version/$2", "x-forwarded-prefix": "/$service_name"},
+        (
+            Ask(path="/api/x?version=7"),
+            Want(target="/{host}/7/x?version=7", sent={"x-forwarded-prefix": "/echo"}),
+        ),
+        (Ask(path="/api/x?version=../.."), Want(status=400, seen=None)),
+        path=CAPTURE,
+    ),
+    case(
+        "an absolute target with all that was asked",
+        {"rewrite-target": "https://new.example$request_uri"},
+        (Ask(path="/old/x"), Want(status=302, headers={"location": "https://new.example/old/x"}, seen=None)),
+        path=Path(path="/old"),
+    ),
+    case(
+        "a variable that nobody knows closes the path",
+        {"rewrite-target": "/$nonsense/$2"},
+        (Ask(path="/api/x"), Want(status=503, seen=None)),
+        path=CAPTURE,
+    ),
+    case(
         "the prefix that was taken away is told",
         {"rewrite-target": "/$2", "x-forwarded-prefix": "/api"},
         (Ask(path="/api/x"), Want(target="/x", sent={"x-forwarded-prefix": "/api"})),
