@@ -137,6 +137,10 @@ class AddressCheck:
         verdict = self._verdicts.get(ask.client) or self.check(ask.client)
         return verdict if isinstance(verdict, Answer) else None
 
+    def lets_in(self, client: str) -> bool:
+        """Whether ``check`` has no answer."""
+        return isinstance(self._verdicts.get(client) or self.check(client), Verdict)
+
     def _search(self, client: str) -> Verdict | Answer:
         packed = read_address(client)
         if packed is None:

@@ -43,7 +43,7 @@ def valid_origins(listed: str) -> tuple[str, ...]:
 class CorsRules:
     """``Cors``, compiled: lines are made once, but for the origin that is echoed."""
 
-    __slots__ = ("_any", "_common", "_for_any", "_matches", "names")
+    __slots__ = ("_any", "_common", "_matches", "for_any", "names")
 
     def __init__(self, settings: Cors) -> None:
         self._any = "*" in settings.origins
@@ -57,14 +57,15 @@ class CorsRules:
             fields.append(("Access-Control-Expose-Headers", settings.expose))
         fields.append(("Access-Control-Max-Age", str(settings.max_age_s)))
         self._common = "".join(f"{name}: {_UNSAFE.sub('', value)}\r\n" for name, value in fields).encode("ascii")
-        self._for_any = _ALLOW_ORIGIN + b"*\r\n" + self._common
+        self.for_any = _ALLOW_ORIGIN + b"*\r\n" + self._common if self._any else b""
+        """``fields`` of every request, where every origin is allowed."""
         self.names = frozenset({b"access-control-allow-origin", *(name.lower().encode() for name, _ in fields)})
         """Names of the fields that are set, in lower case: an upstream's own are replaced."""
 
     def fields(self, ask: Ask) -> bytes:
         """Whole field lines for any answer to this request; empty: its origin is not allowed."""
         if self._any:
-            return self._for_any
+            return self.for_any
         origin = ask.field(b"origin")
         if origin is None or self._matches.fullmatch(origin.decode("latin-1")) is None:
             return b""

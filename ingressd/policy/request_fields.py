@@ -38,7 +38,7 @@ class RequestEdits(Struct, frozen=True, gc=False, array_like=True):
 class RequestEditor:
     """``RequestEdits`` made ready for one route of one worker."""
 
-    __slots__ = ("_connection", "_fixed", "_host", "_names", "_templates", "replaces")
+    __slots__ = ("_connection", "_fixed", "_host", "_templates", "names", "replaces")
 
     def __init__(self, edits: RequestEdits) -> None:
         """Raises FieldError or TemplateError, both of them ValueErrors."""
@@ -52,7 +52,8 @@ class RequestEditor:
             raise FieldError(f"Connection can be keep-alive or close, not {edits.connection[:40]!r}")
         templates = [(name, compile_template(value)) for lower, (name, value) in fields.items() if lower not in removed]
         names = frozenset(name.encode("ascii", "replace") for name in {*fields, *removed})
-        self._names = frozenset(map(folded, names))
+        self.names = frozenset(map(folded, names))
+        """Those that do not go upstream as the client sent them (``Plan.without``)."""
         self._fixed = b"".join(_line(name, value.text.encode()) for name, value in templates if not value.variables)
         self._templates: tuple[tuple[str, Template], ...] = tuple(one for one in templates if one[1].variables)
         self._connection = f"Connection: {edits.connection.lower()}\r\n".encode() if edits.connection else b""
@@ -62,13 +63,25 @@ class RequestEditor:
 
     def apply(self, ask: Ask, plan: Plan, extra: Extra = _NO_EXTRA) -> None:
         """Put the edits into the plan. ``extra`` holds the route's variables (``$service_name`` and so on)."""
-        plan.without |= self._names
+        plan.without |= self.names
+        plan.added += self.lines(ask, extra)
+        if self._host is not None:
+            plan.host_field = _checked_host(self._host.expand(ask, extra)) or plan.host_field
+
+    def lines(self, ask: Ask, extra: Extra = _NO_EXTRA) -> bytes:
+        """The whole field lines that go upstream."""
         added = self._fixed
         for name, template in self._templates:
             added += _line(name, template.expand(ask, extra))
-        plan.added += added + self._connection
-        if self._host is not None:
-            plan.host_field = _checked_host(self._host.expand(ask, extra)) or plan.host_field
+        return added + self._connection
+
+    def is_fixed(self, extra: Extra) -> bool:
+        """Whether ``lines`` are the same for all requests of a route."""
+        return all(template.variables <= extra.keys() for _, template in self._templates)
+
+    def has_fixed_host(self, extra: Extra) -> bool:
+        """Whether the Host that is named, if one is, is the same for all requests of a route."""
+        return self._host is None or self._host.variables <= extra.keys()
 
 
 def _line(name: str, value: bytes) -> bytes:

@@ -12,7 +12,8 @@ from ingressd.policy.pattern import compile_pattern, path_expression
 
 
 class Rewrite(Struct, frozen=True, gc=False, array_like=True):
-    """Replace the whole path by ``target`` when ``pattern`` is found in it; ``$1`` … ``$9`` are its groups.
+    """Replace the whole path by ``target`` when ``pattern`` is found in it; ``$1`` … ``$9`` are its groups, any other
+    ``$`` begins a variable of nginx.
 
     The query string is kept. ``pattern`` is that of the route, over the normalised path; it ignores case and may be
     found anywhere. A target that begins with ``http://`` or ``https://`` is a redirect there. ``forwarded_prefix``,
@@ -59,14 +60,14 @@ class _Text:
 class Rewriter:
     """A Rewrite, compiled. Raises PatternError."""
 
-    __slots__ = ("_absolute", "_pattern", "_prefix", "_target")
+    __slots__ = ("_pattern", "_prefix", "_target", "is_redirect")
 
     def __init__(self, rewrite: Rewrite) -> None:
         self._pattern = compile_pattern(path_expression(rewrite.pattern), ignore_case=True)
         count = self._pattern.group_count
         self._target = _Text(rewrite.target, count)
         self._prefix = _Text(rewrite.forwarded_prefix, count) if rewrite.forwarded_prefix else None
-        self._absolute = rewrite.target.startswith(("http://", "https://"))
+        self.is_redirect = rewrite.target.startswith(("http://", "https://"))
 
     def path(self, path: str) -> str | None:
         """What the target says for ``path``, the groups as they were found: encoded. None: the pattern is not found."""
@@ -80,16 +81,13 @@ class Rewriter:
         what other routes may guard.
         """
         path = ask.path
-        if self._absolute:
+        if self.is_redirect:
             target = self.path(path)
             if target is None:
                 return None
             query = "&" + ask.query[1:] if ask.query and "?" in target else ask.query
             return Answer(302, "rewrite_redirect", location_line(target + query))
-        if len(path) > _MAX_PATH_TO_REMEMBER:
-            answer, target, added = self.rewritten(path)
-        else:
-            answer, target, added = _remembered(self, path)
+        answer, target, added = self.rewritten(path)
         if target is not None:
             plan.path = target
             plan.added += added
@@ -97,6 +95,10 @@ class Rewriter:
 
     def rewritten(self, path: str) -> tuple[Answer | None, str | None, bytes]:
         """For a target that is a path: the answer, or the path for the upstream and lines for it, or none of them."""
+        return self.rewrite(path) if len(path) > _MAX_PATH_TO_REMEMBER else _remembered(self, path)
+
+    def rewrite(self, path: str) -> tuple[Answer | None, str | None, bytes]:
+        """``rewritten``, worked out."""
         groups = self._pattern.search(path)
         if groups is None:
             return None, None, b""
@@ -113,4 +115,4 @@ class Rewriter:
 @lru_cache(maxsize=_MAX_REMEMBERED)
 def _remembered(rewriter: Rewriter, path: str) -> tuple[Answer | None, str | None, bytes]:
     """Paths repeat; the expression costs ten times as much as looking here. One memo for all routes of a worker."""
-    return rewriter.rewritten(path)
+    return rewriter.rewrite(path)

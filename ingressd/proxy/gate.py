@@ -36,9 +36,11 @@ from ingressd.policy.trailing_slash import trailing_slash
 from ingressd.policy.variables import compile_template
 from ingressd.policy.varied_rewrite import VariedRewriter
 from ingressd.proxy.access import AccessRule
+from ingressd.proxy.onward import OnwardHeads
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
 from ingressd.proxy.shared_limits import NOTHING_HELD, TOO_MANY, BoundLimits
+from ingressd.proxy.shortcut import bind_shortcut
 from ingressd.routing.snapshot import ANY_HOST, Route
 
 if TYPE_CHECKING:
@@ -95,10 +97,10 @@ class Gate:
         "_canary",
         "_canary_sticky",
         "_hash_by",
-        "_request",
         "_secure",
         "access",
         "access_log",
+        "addresses",
         "answers",
         "bodyless_steps",
         "buffers_request",
@@ -108,6 +110,7 @@ class Gate:
         "extra",
         "has_fixed_answers",
         "hash_subset",
+        "heads",
         "is_light",
         "latency_balanced",
         "max_response_header_bytes",
@@ -117,7 +120,8 @@ class Gate:
         "pages",
         "plans",
         "policies",
-        "replaces",
+        "request",
+        "shortcut",
         "steps",
         "sticky",
     )
@@ -137,15 +141,19 @@ class Gate:
         self.access_log = policies.access_log
         self.is_light = self._is_light(policies)
         """Whether, once a request has passed, an exchange that knows no policies can do the rest."""
-        self.plans = any((self._secure, self._hash_by, self._request, policies.basic_auth, self.certificates))
+        self.plans = any((self._secure, self._hash_by, self.request, policies.basic_auth, self.certificates))
         """Whether ``plan_upstream`` has anything to say where ``is_light``."""
         self._bind_steps(policies, route, gateway)
+        self.shortcut = bind_shortcut(policies, self) if self.is_light else None
 
     def _bind_steps(self, policies: RoutePolicies, route: Route, gateway: Gateway) -> None:
         bound = [(phase, step) for phase, bind in BINDERS.items() if (step := bind(self, route, gateway)) is not None]
-        self.access = None
+        self.access: AccessRule | None = None
+        self.addresses: AddressCheck | None = None
+        """Who may come in, where nothing else is asked for: it never waits, and is a step like the others."""
         if policies.addresses is not None and policies.basic_auth is None and policies.external_auth is None:
-            bound.append((Phase.ACCESS, AddressCheck(policies.addresses).apply))  # never waits: a step like the others
+            self.addresses = AddressCheck(policies.addresses)
+            bound.append((Phase.ACCESS, self.addresses.apply))
         else:
             self.access = AccessRule.bind(policies, gateway, self.extra)
         if self.is_light and self.access is None and bound and bound[-1][0] is Phase.NO_ENDPOINTS:
@@ -160,10 +168,11 @@ class Gate:
         return others == _NOTHING and not self.connection
 
     def _bind_upstream(self, policies: RoutePolicies) -> None:
-        self._request = None if policies.request is None else RequestEditor(policies.request)
-        self.replaces = frozenset[bytes]() if self._request is None else self._request.replaces
+        self.request = None if policies.request is None else RequestEditor(policies.request)
         self.connection = "" if policies.request is None else policies.request.connection.lower()
         """The Connection field that the endpoint gets in place of the client's, if any."""
+        replaces = frozenset[bytes]() if self.request is None else self.request.replaces
+        self.heads = OnwardHeads(replaces, sets_connection=bool(self.connection))
         self._canary = None if policies.canary is None else CanaryRule(policies.canary)
         self.sticky = None if policies.affinity is None else Sticky(policies.affinity)
         self._canary_sticky = None if policies.canary_affinity is None else Sticky(policies.canary_affinity)
@@ -200,8 +209,8 @@ class Gate:
             passage.endpoint_key = self._hash_by.expand(ask, self.extra)
         if self.policies.basic_auth is not None:
             passage.without |= _PASSWORD  # it was for us, whoever let the request pass
-        if self._request is not None:
-            self._request.apply(ask, passage, self.extra)
+        if self.request is not None:
+            self.request.apply(ask, passage, self.extra)
         if self.certificates is not None:
             passage.without |= UPSTREAM_FIELDS
             passage.added += upstream_lines(self.certificates.now(), passage.connection)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ingressd.http.head import RequestHead
 from ingressd.policy.ask import Answer
 from ingressd.proxy.choosing import chooser
-from ingressd.proxy.onward import onward_head
 from ingressd.proxy.passage import Passage
 from ingressd.proxy.planned import PlannedForwarding
 from ingressd.proxy.records import record_own, record_unforwarded
@@ -31,6 +30,8 @@ _BROKEN = Answer(500, "internal")
 
 def pass_gate(down: Downstream, request: RequestHead, route: LiveRoute, gate: Gate, rest: bytes) -> None:
     """Answer ``request``, forward it, or hold it until somebody has decided; ``rest`` came after its head."""
+    if gate.shortcut is not None and gate.shortcut.take(down, request, route, rest):
+        return
     passage = Passage(down, request, route, gate)
     ask = passage.ask
     for step in gate.steps if request.fields.content_length > 0 else gate.bodyless_steps:
@@ -67,7 +68,7 @@ def _forward_lightly(passage: Passage, backend: LiveBackend, rest: bytes) -> Non
     forwarding = down.gateway.exchange_type(down, passage.request, passage.route, picks, ask.request_id)
     forwarding.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
     down.begin(forwarding)
-    forwarding.start(rest, onward_head(passage))
+    forwarding.start(rest, gate.heads.of(passage))
 
 
 def go_on(passage: Passage, answer: Answer | None, rest: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ingressd.policy.ask import Ask, Plan
-from ingressd.policy.client_certificate import ClientCertificates, Connection
+from ingressd.policy.client_certificate import ClientCertificates, Connection, Presented
 from ingressd.proxy.shared_limits import NOTHING_HELD
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class Passage(Plan):
         self.forwarded_for = down.seen_forwarded_for
         self.is_canary = False
         self.is_stand_in = False  # somebody else answers, because the route's backend has no endpoints
-        self.ask = _ask(self)
+        gateway = down.gateway
+        request_id = (gateway.keeps_request_id and request.fields.request_id) or gateway.new_request_id()
+        self.ask = ask_of(down, request, request_id, self.connection.certificate)
 
     def leave(self, limits: SharedLimits | None) -> None:
         """The request has ended, however it did: it counts no longer. Saying so again does nothing."""
@@ -123,11 +125,11 @@ def connection_of(down: Downstream) -> Connection:
     )
 
 
-def _ask(passage: Passage) -> Ask:
+def ask_of(down: Downstream, request: RequestHead, request_id: bytes, certificate: Presented | None = None) -> Ask:
     """After ``forwarded_fields``, which works out what ``seen_…`` says. Filled in here: naming fourteen arguments would
     take three times as long (``benchmarks/gates.py``).
     """
-    down, line, fields = passage.down, passage.request.line, passage.request.fields
+    line, fields = request.line, request.fields
     ask = Ask.__new__(Ask)
     ask.method = line.method
     ask.path = line.path
@@ -140,8 +142,7 @@ def _ask(passage: Passage) -> Ask:
     ask.port = down.seen_port
     ask.client = down.seen_client
     ask.is_tls = down.scheme == b"https"
-    ask.request_id = (down.gateway.keeps_request_id and fields.request_id) or down.gateway.new_request_id()
-    certificate = passage.connection.certificate
+    ask.request_id = request_id
     ask.client_verdict = "" if certificate is None else certificate.verdict
     ask.client_name = "" if certificate is None else certificate.subject
     return ask

@@ -15,7 +15,6 @@ from ingressd.proxy.choosing import chooser
 from ingressd.proxy.exchange import STALE, Happening, State, Verdict
 from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.observed import Observed
-from ingressd.proxy.onward import onward_head
 from ingressd.proxy.outlet import Outlet
 from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.request_body import DroppedBody, RequestBody
@@ -75,7 +74,8 @@ class PlannedForwarding(Observed):
     # -- the request
 
     def _onward_head(self) -> bytes:
-        return self._head if self._is_aside else onward_head(self._passage, expects=not self._gate.buffers_request)
+        gate = self._gate
+        return self._head if self._is_aside else gate.heads.of(self._passage, expects=not gate.buffers_request)
 
     def start(self, rest: bytes, head: bytes = b"") -> None:
         if self._gate.buffers_request and self._body is not None and not self._is_aside:

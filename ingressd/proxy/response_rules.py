@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ingressd.policy.ask import Ask
+from ingressd.policy.ask import Ask, Plan
 from ingressd.policy.compression import CompressionRules
 from ingressd.policy.cookies import CookieRule
 from ingressd.policy.location_fields import LocationRule
@@ -15,7 +15,6 @@ from ingressd.proxy.encoding import Encoders, Encoding, has_brotli
 if TYPE_CHECKING:
     from ingressd.http.head import RequestHead
     from ingressd.http.response import ResponseHead
-    from ingressd.proxy.passage import Passage
 
 _NO_EDITS: Final = ResponseEdits()
 
@@ -42,15 +41,15 @@ class ResponseRules:
         self.encoders = encoders
         self.is_fixed = self._location is None and self._compression is None and self.bandwidth is None
 
-    def own(self, passage: Passage, *, is_tls: bool) -> bytes:
+    def own(self, plan: Plan, *, is_tls: bool) -> bytes:
         """Field lines to add to an answer of ours."""
-        return self.editor.own(passage, is_tls=is_tls)
+        return self.editor.own(plan, is_tls=is_tls)
 
-    def edit(self, passage: Passage, *, is_tls: bool) -> FixedEdit | None:
+    def edit(self, plan: Plan, *, is_tls: bool) -> FixedEdit | None:
         """What is done to the field lines of every answer to such a request; None: nothing."""
-        if not passage.answer_fields and not passage.answer_without:
+        if not plan.answer_fields and not plan.answer_without:
             return self._over_tls if is_tls else self._over_http
-        return self.editor.edit(passage, is_tls=is_tls)
+        return self.editor.edit(plan, is_tls=is_tls)
 
     def encoding(self, head: ResponseHead, ask: Ask, request: RequestHead) -> tuple[bytes, Encoding | None]:
         """The upstream's field lines as they go on, and how the body is compressed, if it is."""
