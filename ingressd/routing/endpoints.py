@@ -5,6 +5,7 @@ appear once; ready endpoints, else those that still serve while terminating; the
 other. Addresses nobody should be sent to by an object (loopback, link-local …) are refused.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ NOBODY_ANSWERS = "; the answer is 503"
 """How the message ends for who names the port for a route."""
 
 _FAMILIES = ("IPv4", "IPv6")
+_PORT_NAME = re.compile(r"[a-z0-9-]*[a-z][a-z0-9-]*")  # RFC 6335 §5.1, as Kubernetes has it: with a letter
 
 
 class ServiceTarget(Struct, frozen=True, gc=False):
@@ -43,7 +45,11 @@ class ServiceTarget(Struct, frozen=True, gc=False):
     def port(self) -> str:
         if self.first_port:
             return "*"
-        return str(self.port_number) if self.port_number else self.port_name
+        if self.port_number:
+            return str(self.port_number)
+        if not self.port_name or _PORT_NAME.fullmatch(self.port_name):
+            return self.port_name
+        return f'"{self.port_name}"'  # only a manifest has such a name ("80"), and it is not the port of that number
 
     @property
     def key(self) -> str:

@@ -5,6 +5,8 @@ Whether a claim is granted depends on other objects and is decided elsewhere: ``
 worked out in ``policies``.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -347,7 +349,7 @@ class _Reader:
         wishes = self._wishes
         if wishes is None:
             return []
-        names = [(host, alias) for host in rule_hosts for alias in wishes.aliases]
+        names = [(host, alias) for alias in _usable(wishes.aliases) for host in rule_hosts]
         if wishes.www:
             names += [(host, sibling(host)) for host in rule_hosts if not host.startswith("*.")]
         return names
@@ -372,6 +374,13 @@ class _Reader:
             for number, entry in enumerate(self._ingress.tls)
             if entry.secret_name
         ]
+
+
+def _usable(aliases: Iterable[str]) -> Iterator[str]:
+    """Normal names; what is wrong with the others is said where hosts are settled (``names``)."""
+    for alias in aliases:
+        with suppress(DeclaredError):
+            yield normal_host(alias)
 
 
 @lru_cache(maxsize=4096)

@@ -55,6 +55,14 @@ def said(compiled: Compiled) -> list[tuple[str, str, str, str]]:
     return [(f.kind, f.name, f.reason, f.field) for f in compiled.findings]
 
 
+def test_an_alias_is_served_with_a_certificate_that_is_good_for_it_however_it_is_spelled() -> None:
+    aliases = {"nginx.ingress.kubernetes.io/server-alias": "Other.A.com., not_a_name"}
+    one = ingress("one", rule("a.com"), tls=[tls("a", "a.com")], annotations=aliases)
+    compiled = run(one, tls_secret("a", "a.com", "other.a.com"))
+    assert names(compiled) == {"a.com": "default/a", "other.a.com": "default/a"}
+    assert "other.a.com" in compiled.snapshot.hosts
+
+
 def test_a_listed_host_is_served_with_its_secret() -> None:
     compiled = run(site("one", "a.com", tls=[tls("a", "A.com.")]), A)
     assert names(compiled) == {"a.com": "default/a"}

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from ingressd.model.objects import ClusterObject, Ingress, IngressBackend, IngressPath
+from ingressd.model.objects import ClusterObject, Ingress, IngressBackend, IngressPath, IngressRule
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes
 from ingressd.routing.match import find_route
 from ingressd.routing.snapshot import Route
@@ -220,6 +220,16 @@ def test_a_backend_without_a_port_is_closed() -> None:
     result = compiled(one, service("web"), endpoint_slice("web", "10.0.0.1"))
     assert result.snapshot.backends[answer(result, "a.com", "/x")].endpoints == ()
     assert said(result) == [("one", "spec.rules[0].http.paths[0].backend", "PortNotFound")]
+
+
+@pytest.mark.parametrize("name", ["80", "*", "80|service", "8_0"])
+def test_a_port_name_that_is_none_takes_nobodys_port(name: str) -> None:
+    """The API server has no such name; a manifest may."""
+    odd = ingress("a", IngressRule("a.com", (IngressPath("/", "Prefix", IngressBackend("web", 0, name)),)))
+    sound = ingress("b", rule("b.com", prefix("/", "web:80")))
+    result = compiled(odd, sound, service("web"), endpoint_slice("web", "10.0.0.1"))
+    assert said(result) == [("a", "spec.rules[0].http.paths[0].backend", "PortNotFound")]
+    assert result.snapshot.backends["default/web:80"].endpoints
 
 
 def test_names_to_resolve_are_those_that_routes_lead_to() -> None:
