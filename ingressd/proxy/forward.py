@@ -440,6 +440,15 @@ class Forwarding(Exchange):
             data = self._take_out_head() + data
         self.down.transport.write(data)
 
+    def on_long_body(self, left: int) -> None:
+        """So many bytes of the body are still to come, and they are many: the kernel passes them on where it can."""
+        self.on_response_read()
+        if not self._chunk_response and self.body_done and self.up is not None and not self.up.has_unsent():
+            self.gateway.services.splices.begin(self, left)
+
+    def on_unsent(self, count: int) -> None:
+        """The client is gone: so many bytes of the body were read for it, and are not in ``bytes_out``."""
+
     def on_response_read(self) -> None:
         """The read that brought the head is used up: do not keep the head waiting for a body that is not there yet."""
         if self._out_head:

@@ -45,6 +45,9 @@ class Observed(Forwarding):
         self.head_bytes_out = len(self._out_head)
         return super()._take_out_head()
 
+    def on_unsent(self, count: int) -> None:
+        self.upstream_bytes = self.bytes_out + count
+
     def _end(self, now: float) -> None:
         self.gateway.active -= 1
         record_observed(self, now - self.started, now - self.upstream_started if self.upstream_started else -1.0)

@@ -27,6 +27,7 @@ class Patience:
         "_body_since",
         "_unsent",
         "_waiting_for_body",
+        "beside_bytes",
         "deadline",
         "gateway",
         "transport",
@@ -41,7 +42,8 @@ class Patience:
         self.deadline = NEVER
         self.wake_at = NEVER
         self.write_paused = False
-        self._unsent = _NOT_SEEN  # bytes in the write buffer when the client's time to take some began
+        self._unsent = _NOT_SEEN  # bytes that waited when the client's time to take some began
+        self.beside_bytes = 0  # that wait for the client, and not in the transport's buffer
         self._waiting_for_body = False
         self._body_since = 0.0  # when the client's time to send began, with how many bytes it had sent
         self._body_base = self._body_bytes = 0
@@ -86,7 +88,7 @@ class Patience:
 
     def await_reader(self) -> None:
         """The client is to take what waits for it."""
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self.transport.get_write_buffer_size() + self.beside_bytes
         self.arm(monotonic() + self.gateway.limits.client_write_gap_s)
 
     def forget_unsent(self) -> None:
@@ -95,7 +97,7 @@ class Patience:
 
     def abort_unless_taking(self, now: float) -> None:
         """A slow reader is not a stuck one: as long as it takes ``min_rate`` it gets more time."""
-        unsent = self.transport.get_write_buffer_size()
+        unsent = self.transport.get_write_buffer_size() + self.beside_bytes
         limits = self.gateway.limits
         if 0 < unsent <= self._unsent - limits.min_rate * limits.client_write_gap_s:
             self._unsent = unsent

@@ -288,6 +288,10 @@ class PlannedForwarding(Observed):
         if outlet.is_full:
             self._hold_source(True)
 
+    def on_long_body(self, left: int) -> None:
+        if self._outlet is None:
+            super().on_long_body(left)
+
     def on_response_read(self) -> None:
         if self._outlet is not None:
             self._outlet.pause()

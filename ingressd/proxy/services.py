@@ -8,6 +8,7 @@ from ingressd.proxy.encoding import Encoders
 from ingressd.proxy.external_auth import AuthAsker
 from ingressd.proxy.mirroring import Mirrors
 from ingressd.proxy.password_checks import PasswordChecks
+from ingressd.proxy.splicing import Splices
 from ingressd.proxy.subrequest import Fetcher
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Services:
     """To be closed when the worker ends."""
 
-    __slots__ = ("_asker", "_fetcher", "_gateway", "_passwords", "encoders", "mirrors")
+    __slots__ = ("_asker", "_fetcher", "_gateway", "_passwords", "encoders", "mirrors", "splices")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -26,6 +27,7 @@ class Services:
         self._passwords: PasswordChecks | None = None
         self.encoders = Encoders()
         self.mirrors = Mirrors(gateway)
+        self.splices = Splices(gateway.loop)
 
     @property
     def fetcher(self) -> Fetcher:

@@ -77,6 +77,9 @@ class _Collector:
         self._left -= len(data)
         self._body.append(data)
 
+    def on_long_body(self, left: int) -> None:
+        """More than anybody here wants."""
+
     def on_response_read(self) -> None:
         """The answer is handed on whole."""
 

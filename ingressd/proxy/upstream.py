@@ -23,12 +23,14 @@ from ingressd.http.response import (
     read_response_head,
 )
 from ingressd.proxy.pool import LiveEndpoint
+from ingressd.proxy.splicing import LONG_BODY_BYTES
 from ingressd.proxy.timers import NEVER
 from ingressd.proxy.unheard import unacknowledged_bytes
 from ingressd.proxy.upstream_tls import connect_tls
 
 if TYPE_CHECKING:
     from ingressd.proxy.gateway import Gateway
+    from ingressd.proxy.splicing import Splice
 
 _HEAD, _BODY, _RAW, _IDLE = range(4)
 
@@ -39,6 +41,7 @@ class ResponseSink(Protocol):
     def on_interim(self, head: ResponseHead) -> None: ...
     def on_response_head(self, head: ResponseHead, framing: int) -> None: ...
     def on_response_body(self, data: bytes) -> None: ...
+    def on_long_body(self, left: int) -> None: ...
     def on_response_read(self) -> None: ...
     def on_response_end(self, trailers: bytes) -> None: ...
     def on_switched(self, head: ResponseHead) -> None: ...
@@ -75,6 +78,7 @@ class UpstreamConnection(asyncio.Protocol):
         "reusable",
         "send_s",
         "sink",
+        "splice",
         "transport",
         "wake_at",
         "write_paused",
@@ -107,6 +111,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.fresh = True  # no byte of a response to the request under way was read
         self.reusable = True
         self.closed = False
+        self.splice: Splice | None = None  # reads the body in our place
 
     # -- towards whoever leased it
 
@@ -143,6 +148,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def hold_reading(self, hold: bool) -> None:
         """The client cannot take more of the response, or can again."""
+        if self.splice is not None:
+            self.splice.hold(hold)
+            return
         if hold is self._reading_held or self.closed:
             return
         self._reading_held = hold
@@ -150,6 +158,12 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+    def read_rest(self, left: int) -> None:
+        """Somebody else has read the body but for its last ``left`` bytes."""
+        self._left = left
+        if not left and self.sink is not None:
+            self._end(b"", self.sink)
 
     def is_open(self) -> bool:
         """Whether a request could be sent."""
@@ -186,6 +200,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.closed = True
         self.deadline = NEVER
         self._gateway.wheel.cancel(self)
+        if self.splice is not None:
+            self.splice.close()
         self.transport.abort()
 
     def finish(self) -> None:
@@ -241,6 +257,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.reusable = False
         self.deadline = NEVER
         self._gateway.wheel.cancel(self)
+        if self.splice is not None:
+            self.splice.close()
         sink = self.sink
         if sink is None:
             self._gateway.pool.forget(self.endpoint, self)
@@ -343,6 +361,8 @@ class UpstreamConnection(asyncio.Protocol):
             else:
                 self._left = left
                 self._step = _BODY
+                if left >= LONG_BODY_BYTES:
+                    sink.on_long_body(left)
         else:
             self._begin_unusual(head, framing, data, sink)
 

@@ -85,6 +85,9 @@ class EventConnection:
         assert data
         self._note("body", data)
 
+    def on_long_body(self, left: int) -> None:
+        assert left > 0
+
     def on_response_read(self) -> None:
         assert not self.is_over
 

@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from tests.support.clock import Clock, patched_clock
+from tests.wire.flow.long_answers import Kernel, watched_kernel
 
 
 def pytest_asyncio_loop_factories(
@@ -20,3 +21,10 @@ def clock() -> Iterator[Clock]:
     """See ``LocalGateway.pass_time``."""
     with patched_clock() as clock:
         yield clock
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    """What it passes on, from a length that suits tests."""
+    with watched_kernel() as kernel:
+        yield kernel
