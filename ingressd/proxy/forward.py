@@ -356,7 +356,11 @@ class Forwarding(Exchange):
         return False
 
     def _let_go(self) -> None:
-        """Give up the connection of this attempt; its exchange is not complete, so it cannot be used again."""
+        """Give up the connection of this attempt; its exchange is not complete, so it cannot be used again.
+
+        Nor can what was made of its answer: a head that nobody got yet, the framing of the body that it announced.
+        """
+        self._out_head, self._chunk_response = b"", False
         connection, self.up = self.up, None
         if connection is not None and self.endpoint is not None:
             self.gateway.pool.release(self.endpoint, None, reusable=False)

@@ -180,6 +180,12 @@ class PlannedForwarding(Observed):
         self.gateway.stats.rejected(error.reason)
         self._go_aside(status)
 
+    def _let_go(self) -> None:
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.close()
+        super()._let_go()
+
     # -- answers of somebody else
 
     def begin_aside(self, status: int) -> None:

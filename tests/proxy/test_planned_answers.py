@@ -307,6 +307,28 @@ def test_an_error_is_shown_by_somebody_else(framing: bytes) -> None:
 
 
 @pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("policies", [{}, {"compression": GZIP}, {"bandwidth": Bandwidth(100)}])
+def test_nothing_of_an_answer_that_broke_off_is_left_to_the_page(policies: dict[str, Any]) -> None:
+    """Its body would be framed as the first answer's was, and end where the client does not see it."""
+    path = with_pages((502,), **policies)
+    path.origins[0].is_scripted = True
+    page = page_origin(path)
+    page.is_scripted = True
+    path.send(get("Accept-Encoding: gzip"))
+    path.origins[0].connection.data_received(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\nz\r\n"
+    )
+    page.connection.data_received(PAGE[:20])
+    assert path.received == b""
+    page.connection.data_received(PAGE[20:])
+    assert path.received.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert fields_of(path.received)["content-length"] == "4"
+    assert body_of(path.received) == b"page"
+    assert path.statuses == [404]
+    path.close()
+
+
+@pytest.mark.usefixtures("kept")
 def test_its_own_error_is_shown_as_it_is() -> None:
     path = with_pages((404,))
     path.origins[0].is_scripted = True
