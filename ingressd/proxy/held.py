@@ -77,12 +77,17 @@ def go_on(passage: Passage, answer: Answer | None, rest: bytes) -> None:
     if answer is None and backend is not None:
         gate.plan_upstream(passage.ask, passage, passage.down.gateway.backends.cell)
         _forward(passage, PlannedForwarding(passage, backend), rest)
-    elif answer is not None and gate.page_backend is not None and not passage.closes and gate.shows_page(answer.status):
+    elif answer is not None and gate.page_backend is not None and _has_page(passage, answer):
         page = PlannedForwarding(passage, gate.page_backend)
         page.begin_aside(answer.status)
         _forward(passage, page, rest)
     else:
         _answer(passage, answer or Answer(passage.route.route.status, ""), rest)
+
+
+def _has_page(passage: Passage, answer: Answer) -> bool:
+    """What is denied answers 503 to everybody, page or not: a page would have a status of its own."""
+    return not passage.closes and answer.reason != "denied" and passage.gate.shows_page(answer.status)
 
 
 def _forward(passage: Passage, forwarding: PlannedForwarding, rest: bytes) -> None:

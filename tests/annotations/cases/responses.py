@@ -43,6 +43,16 @@ CASES: list[Case] = [
         (Ask(path="/x", answer={"status": 500}), Want(status=500, seen="echo")),
     ),
     case(
+        "no page stands for what is denied",
+        {
+            "custom-http-errors": "503",
+            "default-backend": "errors",
+            "auth-type": "basic",
+            "auth-secret": "without-users",
+        },
+        (Ask(path="/x"), Want(status=503, seen=None)),
+    ),
+    case(
         "errors are left to the application",
         {"custom-http-errors": "404", "default-backend": "errors", "disable-proxy-intercept-errors": "true"},
         (Ask(path="/x", answer={"status": 404, "body": "mine"}), Want(status=404, body="mine")),

@@ -29,7 +29,8 @@ CUSTOM_HTTP_ERRORS = Row(
     "T2",
     "Upstream answers with these statuses come from the default backend.",
     support="differs",
-    difference="Without any default backend errors are passed on; there a built-in 404 replaces them.",
+    difference="Without any default backend errors are passed on; there a built-in 404 replaces them. An Ingress's "
+    "default-backend answers for the ConfigMap's statuses too; there the controller's does.",
     config_key="custom-http-errors",
     on_bad="freeze",
 )
