@@ -58,7 +58,7 @@ _NOTHING: Final = RoutePolicies()
 _BEFOREHAND: Final = (
     *("client_certificates", "blocks", "app_root", "trailing_slash", "cors", "redirect", "www", "respond", "denied"),
     *("rewrite", "https_redirect", "limits", "addresses", "basic_auth", "external_auth", "satisfy_any"),
-    *("request", "hash_by", "secure_backend", "response", "cookies"),
+    *("varied_rewrite", "request", "hash_by", "secure_backend", "response", "cookies"),
 )
 """Policies that are done with a request when it has passed: they leave a plan that can be put into words."""
 
