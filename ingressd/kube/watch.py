@@ -54,7 +54,8 @@ class ClusterSource:
     each that matches.
 
     ``wanted`` names single objects that are needed wherever they are: the ConfigMap of global settings, the default
-    certificate, the default backend (its Service, and its EndpointSlices by the name of the Service).
+    certificate, the default backend (its Service, and its EndpointSlices by the name of the Service). ``want`` names
+    more of them later.
 
     The client is the caller's, entered already.
     """
@@ -74,11 +75,13 @@ class ClusterSource:
         self._namespaces = tuple(dict.fromkeys(namespaces))
         self._selector = namespace_selector
         self._wanted = frozenset(wanted)
+        self._named: frozenset[Key] = frozenset()
         self._observer = observer
         self._timing = timing
         self._streaming = streaming
         self._fixed: list[Informer] = []
         self._selected: dict[str, list[tuple[Informer, asyncio.Task[None]]]] = {}
+        self._following: dict[Key, tuple[Informer, asyncio.Task[None]]] = {}
         self._moved = asyncio.Event()
         self._synced = asyncio.Event()
 
@@ -96,6 +99,16 @@ class ClusterSource:
             return f"cluster, namespaces with {self._selector}"
         return f"cluster, {'namespaces ' + ', '.join(self._namespaces) if self._namespaces else 'all namespaces'}"
 
+    def want(self, config_maps: Iterable[Key]) -> None:
+        """From now on these ConfigMaps are read wherever they are, and no others that were wanted so before: those that
+        the ConfigMap of global settings names. Nobody waits for them.
+        """
+        others = (key for key in config_maps if ("ConfigMap", key) not in self._wanted)
+        named = frozenset(key for key in others if not self._is_watched(key[0]))
+        if named != self._named:
+            self._named = named
+            self._moved.set()
+
     async def run(self, store: Store) -> None:
         """For ever; cancelled to stop."""
         async with asyncio.TaskGroup() as group:
@@ -106,6 +119,7 @@ class ClusterSource:
                 self._moved.clear()
                 if self._selector and self._is_settled(self._fixed):
                     self._select(store, group)
+                self._follow_named(store, group)
                 if self._is_settled((*self._fixed, *self._of_selected())):
                     self._synced.set()
                 await self._moved.wait()
@@ -150,10 +164,25 @@ class ClusterSource:
             for informer, task in self._selected.pop(name):
                 # A cancelled task runs no further than its next await, where it is now: it puts nothing more.
                 task.cancel()
-                informer.forget(keep=frozenset(key for kind, key in self._wanted if kind == informer.scope.kind.name))
+                informer.forget(keep=self._of_kind(informer.scope.kind.name))
         for name in sorted(selected - self._selected.keys()):
             informers = [self._informer(store, scope) for scope in _scopes_in(name)]
             self._selected[name] = [(informer, group.create_task(informer.run())) for informer in informers]
+
+    def _follow_named(self, store: Store, group: asyncio.TaskGroup) -> None:
+        """Start and stop informers, so that they are those of the ConfigMaps named now."""
+        for key in sorted(self._following.keys() - self._named):
+            informer, task = self._following.pop(key)
+            task.cancel()
+            informer.forget(keep=frozenset((key,)) if key[0] in self._selected else frozenset())
+        for namespace, name in sorted(self._named - self._following.keys()):
+            informer = self._informer(store, Scope(kind=KINDS["ConfigMap"], namespace=namespace, name=name))
+            self._following[namespace, name] = (informer, group.create_task(informer.run()))
+
+    def _of_kind(self, kind: str) -> frozenset[Key]:
+        """Single objects that are wanted wherever they are."""
+        named = self._named if kind == "ConfigMap" else frozenset[Key]()
+        return named | {key for wanted, key in self._wanted if wanted == kind}
 
     def _of_selected(self) -> Iterable[Informer]:
         return (informer for pairs in self._selected.values() for informer, _ in pairs)

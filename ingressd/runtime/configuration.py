@@ -57,6 +57,12 @@ class Configuration:
         return self.compiled.snapshot if self.compiled is not None else Snapshot()
 
     @property
+    def named_config_maps(self) -> frozenset[Key]:
+        """ConfigMaps that the controller's own names, whatever namespaces are watched."""
+        context = self._memo.context
+        return frozenset(context.sources) if context is not None else frozenset()
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with objects, as far as source and compile could tell."""
         compiled = self.compiled.findings if self.compiled is not None else ()

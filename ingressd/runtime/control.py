@@ -166,6 +166,9 @@ class Control:
         findings = self._configuration.findings
         self._log_new(findings)
         self._resolver.want(compiled.external_names)
+        want = getattr(self._source, "want", None)
+        if want is not None:
+            want(self._configuration.named_config_maps)
         if self._cluster is not None:
             self._cluster.on_compiled(compiled, findings)
         self._exposition.set_findings(Counter(finding.level for finding in findings))

@@ -113,6 +113,34 @@ async def test_a_wanted_object_that_is_not_there_is_not_waited_for(api: ApiServe
         await it.until(lambda: it.found("ConfigMap") == {("nowhere", "settings")})
 
 
+async def test_config_maps_that_are_named_later(api: ApiServer) -> None:
+    fill(api, "shop", "ingress")
+    for where in ("ingress", "shop"):
+        api.create(config_map("headers", where))
+    async with watched(api, namespaces=["shop"], wanted=[("ConfigMap", ("ingress", "settings"))]) as it:
+        await it.synced()
+        it.source.want([("ingress", "headers"), ("shop", "headers"), ("ingress", "settings")])
+        await it.until(lambda: it.found("ConfigMap") == {("shop", "headers"), ("ingress", "headers")})
+        it.source.want([("ingress", "headers")])  # once more: nothing changes
+        await in_thread(api.apply, config_map("headers", "ingress", key="value"))
+        await it.until(lambda: it.store.freeze({}).config_maps["ingress", "headers"].data == {"key": "value"})
+        it.source.want([("shop", "headers")])
+        await it.until(lambda: it.found("ConfigMap") == {("shop", "headers")})
+
+
+async def test_config_maps_that_are_named_in_selected_namespaces_stay(api: ApiServer) -> None:
+    fill(api, "one", team="web")
+    api.create(config_map("headers", "one"))
+    async with watched(api, namespace_selector="team=web") as it:
+        await it.synced()
+        it.source.want([("one", "headers")])
+        await it.watching("configmaps", "one")
+        it.source.want([])
+        await in_thread(api.create, config_map("later", "one"))
+        await it.until(lambda: ("one", "later") in it.found("ConfigMap"))
+        assert ("one", "headers") in it.found("ConfigMap")
+
+
 async def test_a_broken_object_keeps_its_last_good_version_and_is_a_finding(api: ApiServer) -> None:
     api.create(ingress("a"))
     api.create(ingress("b"))

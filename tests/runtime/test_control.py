@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.conftest import HOST, Shop
+from tests.support.api_objects import config_map, namespace
 from tests.support.apiserver.harness import ApiServer
 from tests.support.daemon import Daemon
 from tests.support.eventually import eventually, soon
@@ -121,3 +122,21 @@ def test_credentials_that_break_later_do_not_end_what_is_served(shop: Shop, tmp_
             kubeconfig.write_text(good)
             eventually(lambda: is_back(daemon, old), within_s=20.0)
             assert daemon.workers == workers
+
+
+def test_headers_that_the_config_map_names_are_read_wherever_they_are(shop: Shop) -> None:
+    """With one namespace watched, both ConfigMaps are outside of it."""
+    with ApiServer() as api:
+        for file in shop.directory.iterdir():
+            api.apply(json.loads(file.read_text()))
+        api.create(namespace("ingress"))
+        api.create(config_map("controller", "ingress", **{"add-headers": "ingress/headers"}))
+        api.create(config_map("headers", "ingress", **{"X-Set": "by us"}))
+        flags = ("--watch-namespace=default", "--configmap=ingress/controller", "--allow-loopback-endpoints")
+        with Daemon("--kubeconfig", str(api.kubeconfig), *flags) as daemon:
+            eventually(lambda: daemon.get("/", host=HOST).headers.get("x-set") == "by us")
+
+            api.apply(config_map("headers", "ingress", **{"X-Set": "anew"}))
+            eventually(lambda: daemon.get("/", host=HOST).headers.get("x-set") == "anew")
+
+            eventually(lambda: "ConfigMapNotFound" not in {one["reason"] for one in daemon.api("findings")})

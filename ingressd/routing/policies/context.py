@@ -98,7 +98,7 @@ class PolicyContext:
         found = self.config_maps.get(key)
         self.sources[key] = found
         if found is None:
-            self._say(row, "error", "ConfigMapNotFound", f"ConfigMap {value!r} does not exist; its headers are not set")
+            self._say(row, "error", "ConfigMapNotFound", f"ConfigMap {value!r} is not there; its headers are not set")
             return ()
         fields, problems = header_fields(found)
         for problem in problems:

@@ -45,7 +45,7 @@ def _custom(wishes: Wishes) -> Fields:
         return ()
     found = wishes.config_map(key)
     if found is None:
-        wishes.deny(row, "ConfigMapNotFound", f"ConfigMap {value!r} does not exist")
+        wishes.deny(row, "ConfigMapNotFound", f"ConfigMap {value!r} does not exist, or its namespace is not watched")
         return ()
     allowed = {name.lower() for name in wishes.get(responses.GLOBAL_ALLOWED_RESPONSE_HEADERS)}
     refused = sorted(name for name in found.data if name.lower() not in allowed)

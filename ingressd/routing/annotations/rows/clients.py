@@ -129,8 +129,8 @@ ENABLE_UNDERSCORES_IN_HEADERS = _key(
     "Header names with `_` are passed on.",
     support="differs",
     difference="One that a server could take for another field is dropped all the same: with `-` for `_` it is the "
-    "name of another field of the request, of one that the proxy reads or sets (X-Forwarded-For, Content-Length), or of one "
-    "that the route sets or removes (auth-response-headers).",
+    "name of another field of the request, of one that the proxy reads or sets (X-Forwarded-For, Content-Length), or "
+    "of one that the route sets or removes (auth-response-headers).",
     tier="T2",
 )
 IGNORE_INVALID_HEADERS = _key(
