@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "passwords": set(),  # a program of its own, started by its path
     "settings": {"errors"},
+    "flags": {"settings"},
     "ingress_nginx": set(),
     "model": {"errors"},
     "http": {"errors"},
@@ -55,7 +56,7 @@ ARROWS: dict[str, set[str]] = {
     "proxy": DATA_PATH,
     "runtime": {*EVERYTHING, "settings"},
     "demo": {*EVERYTHING, "settings", "runtime"},
-    "cli": {*EVERYTHING, "settings", "ingress_nginx", "runtime", "demo"},
+    "cli": {*EVERYTHING, "settings", "flags", "ingress_nginx", "runtime", "demo"},
     "__main__": {"cli"},
 }
 

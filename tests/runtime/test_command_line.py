@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingressd import cli
+from ingressd import cli, flags
 from ingressd.errors import UsageError
 from ingressd.settings import Settings
 from tests.runtime.conftest import Shop
@@ -27,8 +27,8 @@ def settings(*flags: str) -> Settings:
 
 
 def parsed(*arguments: str) -> Settings:
-    parser = cli.build_parser("run")
-    return cli.settings_from(parser.parse_args(cli._with_environment(parser, list(arguments), os.environ)))
+    parser = flags.build_parser("run")
+    return cli.settings_from(parser.parse_args(flags.with_environment(parser, list(arguments), os.environ)))
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

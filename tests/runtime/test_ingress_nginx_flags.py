@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingressd import cli, ingress_nginx
+from ingressd import cli, flags, ingress_nginx
 from ingressd.settings import Settings
 from tests.runtime.conftest import HOST, Shop
 from tests.support import sites
@@ -25,7 +25,7 @@ CHART = (
 
 
 def understood(*arguments: str) -> Settings:
-    parser = cli.build_parser("run")
+    parser = flags.build_parser("run")
     left, remarks = cli._without_ingress_nginx(parser, "run", list(arguments))
     return cli.settings_from(parser.parse_args([*left, "--manifests=."]), remarks)
 
@@ -97,7 +97,7 @@ def test_the_address_of_the_health_check() -> None:
 
 
 def test_no_flag_of_ours_is_passed_over() -> None:
-    ours = {option.lstrip("-") for action in cli.build_parser("run")._actions for option in action.option_strings}
+    ours = {option.lstrip("-") for action in flags.build_parser("run")._actions for option in action.option_strings}
 
     assert not ours & (ingress_nginx._SWITCHES | ingress_nginx._WITH_VALUE | ingress_nginx._SAME.keys())
 
