@@ -15,11 +15,14 @@ def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: b
 def request_head(line: RequestLine, fields: RequestFields, added: bytes, *, authority: bytes = b"") -> bytes:
     """The onward request head. ``added`` is our own field lines: they come last, after Connection had its say.
 
-    ``authority`` is the Host of a request that has none. An HTTP/1.0 client can neither expect an interim response nor
+    ``authority`` is the Host that the upstream is told, b"" for the request's own: what a trusted proxy in front named,
+    or where the client connected to if it named nothing. An HTTP/1.0 client can neither expect an interim response nor
     switch protocols (RFC 9110 §10.1.1, §7.8).
     """
+    host = authority or fields.host_field or b""
     if line.minor:
-        return b"%b%b%b%b" % (line.onward, fields.lead, added, fields.tail)
-    host = authority if fields.host_field is None else fields.host_field
+        if host == fields.host_field:
+            return b"%b%b%b%b" % (line.onward, fields.lead, added, fields.tail)
+        return b"%bHost: %b\r\n%b%b%b" % (line.onward, host, fields.onward, added, fields.tail)
     length = b"Content-Length: %d\r\n" % fields.content_length if fields.content_length >= 0 else b""
     return b"%bHost: %b\r\n%b%b%b\r\n" % (line.onward, host, fields.onward, added, length)

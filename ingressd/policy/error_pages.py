@@ -71,7 +71,9 @@ class ErrorPagesRule:
         upstream gets them. The method is the client's, the body is not sent again.
         """
         added = b"%bX-Original-URI: %b\r\n%b" % (self.fields(ask, code), ask.target.encode("latin-1"), forwarded)
-        head = aside_head(ask, ("/" + ask.query).encode("latin-1"), ask.fields.host_field or b"", without=OURS)
+        head = aside_head(
+            ask, ("/" + ask.query).encode("latin-1"), ask.authority or ask.fields.host_field or b"", without=OURS
+        )
         return Detour(self.backend, head + added + no_body(ask.method) + b"\r\n")
 
     def stand_in(self, ask: Ask, plan: Plan) -> None:

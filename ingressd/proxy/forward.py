@@ -136,9 +136,7 @@ class Forwarding(Exchange):
         added = self.down.forwarded_fields(fields)
         if self.request_id:
             added = b"X-Request-ID: %b\r\n%b" % (self.request_id, added)
-        if line.minor:
-            return hops.request_head(line, fields, added)
-        return hops.request_head(line, fields, added, authority=self.down.local_authority())
+        return hops.request_head(line, fields, added, authority=self.down.seen_authority)
 
     def _attempt(self, now: float) -> None:
         self.attempts += 1

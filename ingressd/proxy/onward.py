@@ -80,7 +80,7 @@ class OnwardHeads:
             tail = _tail(request)
         elif fields.expects_continue and not expects:
             tail = tail.replace(_EXPECT, b"")
-        host = plan.host_field or fields.host_field or authority
+        host = plan.host_field or authority
         return b"".join((start, b"Host: ", host, b"\r\n", onward, ours, original, added, tail))
 
 

@@ -58,6 +58,16 @@ def test_an_http_1_0_request_without_host_gets_the_address_it_came_to() -> None:
     assert onward == b"GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\nA: b\r\n\r\n"
 
 
+@pytest.mark.parametrize("minor", [1, 0])
+def test_another_host_that_is_told_takes_the_place_of_the_requests_own(minor: int) -> None:
+    line = RequestLine(b"GET", minor, Target("/", ""))
+    fields = read_request_fields(b"Host: a\r\nA: b\r\n\r\n", 100)
+
+    onward = hops.request_head(line, fields, b"X-Ours: 1\r\n", authority=b"outside.example")
+
+    assert onward == b"GET / HTTP/1.1\r\nHost: outside.example\r\nA: b\r\nX-Ours: 1\r\n\r\n"
+
+
 def response(section: bytes) -> bytes:
     head = ResponseHead(1, 299, b"So so", read_response_fields(section + b"\r\n", 100))
     return head.worded(b"F: 1\r\n", b"C: 1\r\n", b"now")

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.annotations.case import Ask, Case, Want, case
+from tests.annotations.case import Ask, Case, Other, Path, Want, case
 
 FORWARDED = {
     "X-Forwarded-For": "203.0.113.7, 198.51.100.1",
@@ -60,6 +60,42 @@ CASES: list[Case] = [
         "not of anybody's",
         {},
         (Ask(headers=FORWARDED), Want(sent={"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"})),
+        config={"use-forwarded-headers": "true", "proxy-real-ip-cidr": "10.0.0.0/8"},
+    ),
+    case(
+        "the host in front is the upstream's Host, unless the route names another",
+        {"custom-http-errors": "404", "default-backend": "errors"},
+        (
+            Ask(path="/x", headers={"X-Forwarded-Host": "first.example, second.example,third.example"}),
+            Want(seen="echo", sent={"host": "first.example", "x-forwarded-host": "first.example"}),
+        ),
+        (
+            Ask(path="/x", headers={"X-Forwarded-Host": "no host"}),
+            Want(seen="echo", sent={"host": "{host}", "x-forwarded-host": "{host}"}),
+        ),
+        (
+            Ask(path="/x", headers={"X-Forwarded-Host": "first.example"}, answer={"status": 404}),
+            Want(seen="errors", sent={"host": "first.example"}),
+        ),
+        (
+            Ask(path="/named", headers={"X-Forwarded-Host": "first.example"}),
+            Want(sent={"host": "named.example", "x-forwarded-host": "first.example"}),
+        ),
+        (
+            Ask(path="/plain", headers={"X-Forwarded-Host": "first.example"}),
+            Want(sent={"host": "first.example", "x-forwarded-host": "first.example"}),
+        ),
+        path=Path(path="/x"),
+        others=(
+            Other(annotations={"upstream-vhost": "named.example"}, paths=(Path(path="/named"),)),
+            Other(paths=(Path(path="/plain"),)),
+        ),
+        config=TRUSTED,
+    ),
+    case(
+        "what nobody in front says is not the upstream's Host",
+        {},
+        (Ask(headers={"X-Forwarded-Host": "first.example"}), Want(sent={"host": "{host}"})),
         config={"use-forwarded-headers": "true", "proxy-real-ip-cidr": "10.0.0.0/8"},
     ),
     case(

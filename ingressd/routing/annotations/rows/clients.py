@@ -55,7 +55,7 @@ USE_FORWARDED_HEADERS = _key(
     "use-forwarded-headers",
     BOOL,
     "false",
-    "X-Forwarded-* of trusted peers count.",
+    "X-Forwarded-* of trusted peers count; the upstream's Host is then X-Forwarded-Host.",
     support="differs",
     difference="Only peers in proxy-real-ip-cidr are believed, also about scheme, host and port.",
     tier="T1",
