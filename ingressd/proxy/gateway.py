@@ -15,6 +15,7 @@ from ingressd.proxy.admission import Admission
 from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.limits import Limits
 from ingressd.proxy.materials import Materials
+from ingressd.proxy.observed import Observed
 from ingressd.proxy.pool import Pool
 from ingressd.proxy.services import Services
 from ingressd.proxy.serving import Backends, ServingState
@@ -123,7 +124,8 @@ class Gateway:
         # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be
         # about (``ClientCertificate.trust``) to count. A host that is missing could not be set up, and is closed.
         self.client_trust: Mapping[str, str] = {}
-        self.exchange_type: type[Forwarding] = Forwarding  # ``Observed`` while the log has a format of its own
+        # ``Observed`` while the log has a format of its own, or the metrics have details
+        self.exchange_type: type[Forwarding] = Observed if stats.has_details else Forwarding
         self.services = Services(self)
         self.active = 0  # exchanges under way
         self.draining = False

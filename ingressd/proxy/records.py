@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ingressd.proxy.forward import Forwarding
     from ingressd.proxy.observed import Observed
     from ingressd.proxy.serving import LiveRoute
+    from ingressd.telemetry.metrics import RouteStats
 
 
 def record_own(
@@ -52,11 +53,17 @@ def record_unforwarded(
             log.record_facts(facts)
 
 
-def record_exchange(exchange: Forwarding, duration_s: float, upstream_s: float) -> None:
-    """An exchange that a backend was named for. ``upstream_s`` below 0: it had no endpoint."""
+def record_exchange(
+    exchange: Forwarding, duration_s: float, upstream_s: float, stats: RouteStats | None = None
+) -> None:
+    """An exchange that a backend was named for. ``upstream_s`` below 0: it had no endpoint. ``stats``: the route's if
+    None.
+    """
     down, route, request = exchange.down, exchange.route, exchange.request
     bytes_in = exchange.bytes_in
-    route.stats.observe(request.method, exchange.status, duration_s, upstream_s, bytes_in, exchange.bytes_out)
+    (stats or route.stats).observe(
+        request.method, exchange.status, duration_s, upstream_s, bytes_in, exchange.bytes_out
+    )
     if down.gateway.log.is_on:
         endpoint = exchange.endpoint
         _log(
@@ -79,12 +86,16 @@ def record_observed(exchange: Observed, duration_s: float, upstream_s: float) ->
     down, route, gate = exchange.down, exchange.route, exchange.route.gate
     log = down.gateway.log
     is_logged = gate is None or gate.access_log
+    stats = route.stats
+    if down.gateway.stats.has_details:
+        stats = route.stats_of(exchange.alternative_name)
+        stats.observe_phases(exchange.connect_s, exchange.header_s)
     if log.is_on and is_logged and log.format is not None:
         log.record_facts(_facts_of(exchange, duration_s, upstream_s))
-    elif not log.is_on or is_logged:
-        record_exchange(exchange, duration_s, upstream_s)
+    elif log.is_on and is_logged:
+        record_exchange(exchange, duration_s, upstream_s, stats)
         return
-    route.stats.observe(
+    stats.observe(
         exchange.request.method, exchange.status, duration_s, upstream_s, exchange.bytes_in, exchange.bytes_out
     )
 

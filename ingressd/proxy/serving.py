@@ -75,6 +75,7 @@ class LiveRoute:
     """
 
     __slots__ = (
+        "_canary_stats",
         "backend",
         "connect_s",
         "gate",
@@ -97,6 +98,7 @@ class LiveRoute:
         self.host = host
         self.backend = backend
         self.stats = stats
+        self._canary_stats: RouteStats | None = None
         self.gate = gate
         self.over_http: FixedEdit | None = None
         self.over_tls: FixedEdit | None = None
@@ -110,6 +112,14 @@ class LiveRoute:
         self.connect_s = route.timeouts.connect_s
         self.read_s = route.timeouts.read_s
         self.send_s = route.timeouts.send_s
+
+    def stats_of(self, canary: str) -> RouteStats:
+        """The counts of what the route itself takes, or of what its canary of that name does."""
+        if not canary:
+            return self.stats
+        if self._canary_stats is None or self._canary_stats.labels[-1] != canary:
+            self._canary_stats = self.stats.of_canary(canary)
+        return self._canary_stats
 
 
 class ServingState:

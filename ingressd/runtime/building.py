@@ -384,8 +384,10 @@ class SnapshotBuilder:
         while old:
             for vhost in old[-_STEP_ITEMS:]:
                 now = self._hosts.get(vhost.name)
-                for unused in set(host_labels(vhost)).difference(() if now is None else host_labels(now)):
-                    self._gateway.stats.forget(*unused)
+                stats = self._gateway.stats
+                kept = {stats.labels(*one) for one in (() if now is None else host_labels(now))}
+                for unused in {stats.labels(*one) for one in host_labels(vhost)} - kept:
+                    stats.forget(*unused[:5])
             del old[-_STEP_ITEMS:]
             yield
 

@@ -81,7 +81,8 @@ class Everybody:
         gateway.keeps_request_id = policies.keeps_request_id
         gateway.makes_request_id = policies.makes_request_id
         gateway.log.use(ready.format, ready.choice, is_off=policies.log.is_off)
-        gateway.exchange_type = Forwarding if ready.format is None else Observed
+        is_plain = ready.format is None and not gateway.stats.has_details
+        gateway.exchange_type = Forwarding if is_plain else Observed
 
 
 def _made_ready(policies: GlobalPolicies) -> _Ready:

@@ -126,7 +126,7 @@ class Worker:
         self._building = asyncio.Lock()  # one piece at a time, whoever sent it
         self._seconds = 0
         self._routes_told = 0  # in the last report of all routes
-        self.stats = WorkerStats()
+        self.stats = WorkerStats(has_details=settings.metrics_names != "ingressd")
         limits = _limits(settings, len(listeners))
         pool = Pool(limits.upstream_idle_per_endpoint)
         nothing = LiveRoute(Route("prefix", "/", ""), "_", None, self.stats.route("_", "", "", ""))

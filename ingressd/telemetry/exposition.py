@@ -85,7 +85,7 @@ class Exposition:
         self._controller = controller
         self._own_route_names = own_route_names or controller is None
         self._proc = proc
-        self._routes = RouteTotals(now, max_series=max_series)
+        self._routes = RouteTotals(now, max_series=max_series, has_paths=controller is not None)
         self._workers = WorkerTotals(SWAP_BUCKETS_S, LAG_BUCKETS_S)
         self._applied = empty_histogram(APPLY_BUCKETS_S)
         self._generation = 0
@@ -167,7 +167,8 @@ class Exposition:
         if self._own_route_names:
             parts.append(render_routes(self._routes))
         if self._controller is not None:
-            parts.append(nginx_names.render_controller(self._figures(), self._controller, proc=self._proc))
+            figures = self._figures()
+            parts.append(nginx_names.render_controller(figures, self._controller, self._version, proc=self._proc))
             parts.append(render_routes(self._routes, nginx_names.route_names(self._controller)))
         return b"".join(parts)
 
@@ -179,7 +180,9 @@ class Exposition:
             reloads=self._reloads,
             reload_errors=self._reload_errors,
             is_leader=self._is_leader,
-            certificates=[nginx_names.Expiry(one.host, one.secret, one.not_after) for one in self._certificates],
+            certificates=[
+                nginx_names.Expiry(one.host, one.namespace, one.secret, one.not_after) for one in self._certificates
+            ],
             connections=sum_gauges(self._workers.connections),
             requests=self._requests,
             orphans=self._orphans(),

@@ -23,6 +23,7 @@ from ingressd.telemetry.report import (
     STATUS_SPAN,
     SWAP_BUCKETS_S,
     HistogramDelta,
+    PhaseDelta,
     RouteDelta,
     RouteLabels,
     WorkerReport,
@@ -52,6 +53,7 @@ class RouteStats:
         "_durations_s",
         "_is_dirty",
         "_labels",
+        "_phases",
         "_request_bytes",
         "_request_sizes",
         "_requests",
@@ -72,6 +74,7 @@ class RouteStats:
         self._durations = self._upstream = self._request_sizes = self._response_sizes = _NO_BUCKETS
         self._durations_s = self._upstream_s = 0.0
         self._request_bytes = self._response_bytes = 0
+        self._phases: PhaseDelta | None = None
 
     @property
     def labels(self) -> RouteLabels:
@@ -107,6 +110,26 @@ class RouteStats:
         self._response_sizes[bisect_left(SIZE_BUCKETS_BYTES, response_bytes)] += 1
         self._response_bytes += response_bytes
 
+    def observe_phases(self, connect_s: float, header_s: float) -> None:
+        """Beside ``observe``, for ingress-nginx's names: seconds of the last attempt, below 0 if it failed."""
+        if connect_s < 0.0:
+            return
+        if not self._is_dirty:
+            self._begin()
+        phases = self._phases
+        if phases is None:
+            empty = [0] * (len(DURATION_BUCKETS_S) + 1)
+            phases = self._phases = PhaseDelta(empty, 0.0, empty.copy(), 0.0)
+        phases.connects[bisect_left(DURATION_BUCKETS_S, connect_s) if connect_s > _FIRST_DURATION else 0] += 1
+        phases.connects_s += connect_s
+        if header_s >= 0.0:
+            phases.headers[bisect_left(DURATION_BUCKETS_S, header_s) if header_s > _FIRST_DURATION else 0] += 1
+            phases.headers_s += header_s
+
+    def of_canary(self, name: str) -> "RouteStats":
+        """A new one for what a canary of the route takes; whoever asks keeps it."""
+        return RouteStats((*self._labels[:5], name), self._changed) if len(self._labels) > 4 else self
+
     def _begin(self) -> None:
         self._is_dirty = True
         self._changed.append(self)
@@ -123,7 +146,7 @@ class RouteStats:
     def take(self) -> RouteDelta:
         """Hand over what was counted and start from nothing. The lists change hands; nothing is copied."""
         delta = RouteDelta(
-            *self._labels,
+            self._labels,
             self._requests,
             self._durations,
             self._durations_s,
@@ -133,6 +156,7 @@ class RouteStats:
             self._request_bytes,
             self._response_sizes,
             self._response_bytes,
+            self._phases,
         )
         self._clear()
         return delta
@@ -164,6 +188,8 @@ class WorkerStats:
 
     ``connections`` and ``upstream_connections`` are gauges by state, counted up and down by whoever owns the
     connection: ``stats.connections["active"] += 1``. ``log_dropped`` is ``AccessLog.dropped`` as it stands.
+
+    ``has_details``: routes are told apart by path and canary too, and ``observe_phases`` is asked for.
     """
 
     __slots__ = (
@@ -177,11 +203,13 @@ class WorkerStats:
         "_routes",
         "_swaps",
         "connections",
+        "has_details",
         "log_dropped",
         "upstream_connections",
     )
 
-    def __init__(self, *, max_routes: int = MAX_ROUTES) -> None:
+    def __init__(self, *, max_routes: int = MAX_ROUTES, has_details: bool = False) -> None:
+        self.has_details = has_details
         self._changed: list[RouteStats] = []
         self._routes: dict[RouteLabels, RouteStats] = {}
         self._max_routes = max_routes
@@ -195,9 +223,12 @@ class WorkerStats:
         self.connections: defaultdict[str, int] = defaultdict(int, handshake=0, idle=0, active=0)
         self.upstream_connections: defaultdict[str, int] = defaultdict(int, connecting=0, idle=0, active=0)
 
-    def route(self, host: str, namespace: str, ingress: str, service: str) -> RouteStats:
-        """The counts for these labels; the same object each time. Ask when a route is bound, not per request."""
-        labels = (host, namespace, ingress, service)
+    def route(self, host: str, namespace: str, ingress: str, service: str, path: str = "") -> RouteStats:
+        """The counts for these labels; the same object each time. Ask when a route is bound, not per request.
+
+        ``path`` counts only if ``has_details``.
+        """
+        labels = self.labels(host, namespace, ingress, service, path)
         stats = self._routes.get(labels)
         if stats is None:
             if len(self._routes) >= self._max_routes:
@@ -205,9 +236,14 @@ class WorkerStats:
             stats = self._routes[labels] = RouteStats(labels, self._changed)
         return stats
 
-    def forget(self, host: str, namespace: str, ingress: str, service: str) -> None:
+    def forget(self, host: str, namespace: str, ingress: str, service: str, path: str = "") -> None:
         """The route is gone. What it counted, and what exchanges still open on it will, is reported all the same."""
-        self._routes.pop((host, namespace, ingress, service), None)
+        self._routes.pop(self.labels(host, namespace, ingress, service, path), None)
+
+    def labels(self, host: str, namespace: str, ingress: str, service: str, path: str = "") -> RouteLabels:
+        """What tells the counts of such a route from others'."""
+        labels = (host, namespace, ingress, service)
+        return (*labels, path, "") if self.has_details and path else labels
 
     def rejected(self, reason: str) -> None:
         """A request was answered by us instead of an upstream, for ``reason`` (snake_case)."""

@@ -1,7 +1,7 @@
 """Our figures under the names and labels ingress-nginx has for them, so that dashboards and alerts go on.
 
-Only what we know is here. A label that we do not have (``path``, ``canary``; in histograms also ``host``, ``method``
-and ``status``) is missing, which PromQL takes for empty. docs/metrics.md says what else differs.
+Only what we know is here. A label that we do not have (in histograms ``method`` and ``status``) is missing, which
+PromQL takes for empty. docs/metrics.md says what else differs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +14,13 @@ from ingressd.telemetry.processes import PROC, ProcessFigures, read_process
 from ingressd.telemetry.text import DURATIONS, SIZES, Family, RouteNames, escaped
 
 PREFIX: Final = "nginx_ingress_controller_"
-_STATES: Final = {"handshake": "reading", "active": "writing", "idle": "waiting"}
-"""Ours → nginx's: it reads a request, answers it, waits for the next one."""
+_STATES: Final = {
+    "reading": ("handshake",),
+    "writing": ("active",),
+    "waiting": ("idle",),
+    "active": ("handshake", "active", "idle"),
+}
+"""nginx's → ours: it reads a request, answers it, waits for the next one; ``active`` are all of them there."""
 
 _FAMILIES: Final = (
     Family(
@@ -29,6 +34,18 @@ _FAMILIES: Final = (
         "The part of it spent with upstreams, all attempts together.",
         DURATIONS,
         lambda totals: totals.upstream,
+    ),
+    Family(
+        f"{PREFIX}connect_duration_seconds",
+        "Until there was a connection to the upstream, in the last attempt; 0 for one that was kept.",
+        DURATIONS,
+        lambda totals: totals.connects,
+    ),
+    Family(
+        f"{PREFIX}header_duration_seconds",
+        "Until the head of the upstream's answer, in the last attempt.",
+        DURATIONS,
+        lambda totals: totals.headers,
     ),
     Family(f"{PREFIX}request_size", "Bytes of request bodies.", SIZES, lambda totals: totals.request_sizes),
     Family(f"{PREFIX}response_size", "Bytes of response bodies.", SIZES, lambda totals: totals.response_sizes),
@@ -52,11 +69,13 @@ class ControllerName(Struct, frozen=True):
 
 def route_names(who: ControllerName) -> RouteNames:
     """For ``text.render_routes``."""
-    return RouteNames(f"{PREFIX}requests", "Requests answered, by route, method and status.", _FAMILIES, who.labels)
+    help_text = "Requests answered, by route, method and status."
+    return RouteNames(f"{PREFIX}requests", help_text, _FAMILIES, who.labels, has_paths=True)
 
 
 class Expiry(NamedTuple):
     host: str
+    namespace: str
     secret: str
     not_after: float
 
@@ -80,10 +99,11 @@ class ControllerFigures(Struct, frozen=True, kw_only=True):
     worker_pids: Iterable[int]
 
 
-def render_controller(figures: ControllerFigures, who: ControllerName, *, proc: Path = PROC) -> bytes:
+def render_controller(figures: ControllerFigures, who: ControllerName, version: str, *, proc: Path = PROC) -> bytes:
     """Prometheus text of everything but routes."""
     lines: list[str] = []
-    for name, kind, text, samples in _metrics(figures, who, proc):
+    metrics = [_build_info(who, version), *_metrics(figures, who, proc)]
+    for name, kind, text, samples in metrics:
         lines += [f"# HELP {PREFIX}{name} {text}", f"# TYPE {PREFIX}{name} {kind}"]
         lines += [f"{PREFIX}{name}{{{labels.rstrip(',')}}} {value}" for labels, value in samples]
     return "".join(line + "\n" for line in lines).encode()
@@ -91,6 +111,11 @@ def render_controller(figures: ControllerFigures, who: ControllerName, *, proc: 
 
 _Sample = tuple[str, float]
 _Metric = tuple[str, str, str, list[_Sample]]
+
+
+def _build_info(who: ControllerName, version: str) -> _Metric:
+    labels = f'{who.labels}release="{escaped(version)}"'
+    return "build_info", "gauge", "1, with the release as a label.", [(labels, 1)]
 
 
 def _metrics(figures: ControllerFigures, who: ControllerName, proc: Path) -> Iterator[_Metric]:
@@ -128,7 +153,10 @@ def _metrics(figures: ControllerFigures, who: ControllerName, proc: Path) -> Ite
         "nginx_process_connections",
         "gauge",
         "Client connections open now.",
-        [(f'{here}state="{name}"', figures.connections.get(ours, 0)) for ours, name in _STATES.items()],
+        [
+            (f'{here}state="{name}"', sum(figures.connections.get(one, 0) for one in ours))
+            for name, ours in _STATES.items()
+        ],
     )
     yield "nginx_process_requests_total", "counter", "Requests answered.", [(here, figures.requests)]
     processes = [found for pid in figures.worker_pids if (found := read_process(pid, proc=proc)) is not None]
@@ -150,8 +178,8 @@ def _processes(found: list[ProcessFigures], here: str) -> Iterator[_Metric]:
 
 
 def _expiry_labels(who: ControllerName, one: Expiry) -> str:
-    namespace, name = escaped(who.namespace), escaped(who.controller_class)
-    return f'namespace="{namespace}",class="{name}",host="{escaped(one.host)}",secret_name="{escaped(one.secret)}"'
+    labels = f'namespace="{escaped(one.namespace)}",class="{escaped(who.controller_class)}"'
+    return f'{labels},host="{escaped(one.host)}",secret_name="{escaped(one.secret)}"'
 
 
 def _orphan_labels(here: str, namespace: str, ingress: str) -> str:

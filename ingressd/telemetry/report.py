@@ -22,8 +22,9 @@ SWAP_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.
 
 LAG_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
-RouteLabels = tuple[str, str, str, str]
-"""host, namespace, ingress, service"""
+RouteLabels = tuple[str, ...]
+"""host, namespace, ingress, service; for ingress-nginx's names also the path and, where a canary took the request, its
+name there (else "")."""
 
 OVERFLOW: Final[RouteLabels] = (UNKNOWN_HOST, "_", "_", "_")
 """No object can be called "_", so nothing real is hidden behind it."""
@@ -32,16 +33,22 @@ STATUS_SPAN: Final = 1_000
 """A count's key is the method's index in ``METHODS`` x 1000 + status: an int hashes faster than a pair."""
 
 
+class PhaseDelta(Struct, array_like=True, gc=False):
+    """Times of last attempts: until there was a connection to the endpoint, and until the head of its answer."""
+
+    connects: list[int]
+    connects_s: float
+    headers: list[int]
+    headers_s: float
+
+
 class RouteDelta(Struct, array_like=True, gc=False):
     """What one route saw since it was last reported. Bucket counts are not cumulative; the last one is +Inf.
 
     ``requests`` is keyed as ``method_and_status`` reads it.
     """
 
-    host: str
-    namespace: str
-    ingress: str
-    service: str
+    labels: RouteLabels
     requests: dict[int, int]
     durations: list[int]
     durations_s: float
@@ -51,10 +58,7 @@ class RouteDelta(Struct, array_like=True, gc=False):
     request_bytes: int
     response_sizes: list[int]
     response_bytes: int
-
-    @property
-    def labels(self) -> RouteLabels:
-        return (self.host, self.namespace, self.ingress, self.service)
+    phases: PhaseDelta | None = None
 
 
 class HistogramDelta(Struct, array_like=True, gc=False):

@@ -25,12 +25,16 @@ class Family(NamedTuple):
 
 
 class RouteNames(NamedTuple):
-    """How the metrics of routes are called. ``constant``: labels of every line, with a comma at the end, or ""."""
+    """How the metrics of routes are called. ``constant``: labels of every line, with a comma at the end, or "".
+
+    ``has_paths``: host, path and canary are labels of all of them; else paths are summed up, and histograms for hosts.
+    """
 
     requests: str
     requests_help: str
     families: tuple[Family, ...]
     constant: str = ""
+    has_paths: bool = False
 
 
 def _endings(bounds: tuple[float, ...]) -> tuple[str, ...]:
@@ -75,9 +79,11 @@ def render_routes(totals: RouteTotals, names: RouteNames = OWN_NAMES) -> bytes:
     """Safe in a thread while the loop adds reports: maps are copied, histograms are values."""
     text = _Text()
     text.add([f"# HELP {names.requests} {names.requests_help}", f"# TYPE {names.requests} counter"])
-    for labels, counts in totals.requests.copy().items():
+    requests = totals.requests.copy()
+    for labels, counts in (requests if names.has_paths else _without_paths(requests)).items():
         text.add(_request_lines(names, labels, counts.copy()))
-    services = [(names.constant + _service_labels(*each), service) for each, service in totals.services.copy().items()]
+    kept = totals.paths.copy() if names.has_paths else totals.services.copy()
+    services = [(names.constant + _labels(each), service) for each, service in kept.items()]
     for family in names.families:
         text.add([f"# HELP {family.name} {family.help}", f"# TYPE {family.name} histogram"])
         for labels_text, service in services:
@@ -110,8 +116,7 @@ class _Text:
 
 
 def _request_lines(names: RouteNames, route: RouteLabels, counts: Mapping[int, int]) -> list[str]:
-    host, *service = route
-    start = f'{names.requests}{{{names.constant}host="{escaped(host)}",{_service_labels(*service)}'
+    start = f"{names.requests}{{{names.constant}{_labels(route)}"
     lines = []
     for key, count in counts.items():
         method, status = method_and_status(key)
@@ -128,8 +133,25 @@ def _histogram_lines(family: Family, labels: str, histogram: Histogram) -> list[
     return lines
 
 
-def _service_labels(namespace: str, ingress: str, service: str) -> str:
-    return f'namespace="{escaped(namespace)}",ingress="{escaped(ingress)}",service="{escaped(service)}"'
+_NAMES: Final = ("host", "namespace", "ingress", "service", "path", "canary")
+
+
+def _labels(values: RouteLabels) -> str:
+    """Three values are a Service's, which have no host."""
+    names = _NAMES[1:] if len(values) == 3 else _NAMES
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in zip(names, values, strict=False)])
+
+
+def _without_paths(requests: dict[RouteLabels, dict[int, int]]) -> dict[RouteLabels, dict[int, int]]:
+    """Counts by host, namespace, ingress and service alone."""
+    if not any(len(labels) > 4 for labels in requests):
+        return requests
+    found: dict[RouteLabels, dict[int, int]] = {}
+    for labels, counts in requests.items():
+        summed = found.setdefault(labels[:4], {})
+        for key, count in counts.copy().items():
+            summed[key] = summed.get(key, 0) + count
+    return found
 
 
 def escaped(value: str) -> str:

@@ -54,12 +54,12 @@ _NO_SIZES: Final = empty_histogram(SIZE_BUCKETS_BYTES)
 
 
 class ServiceTotals:
-    """What all hosts of one Ingress sent to one Service."""
+    """What all hosts of one Ingress sent to one Service; or what came to one path."""
 
-    __slots__ = ("durations", "request_sizes", "response_sizes", "upstream")
+    __slots__ = ("connects", "durations", "headers", "request_sizes", "response_sizes", "upstream")
 
     def __init__(self) -> None:
-        self.durations = self.upstream = _NO_DURATIONS
+        self.durations = self.upstream = self.connects = self.headers = _NO_DURATIONS
         self.request_sizes = self.response_sizes = _NO_SIZES
 
     def add(self, delta: RouteDelta) -> None:
@@ -67,21 +67,29 @@ class ServiceTotals:
         self.upstream = self.upstream.plus(delta.upstream, delta.upstream_s)
         self.request_sizes = self.request_sizes.plus(delta.request_sizes, delta.request_bytes)
         self.response_sizes = self.response_sizes.plus(delta.response_sizes, delta.response_bytes)
+        phases = delta.phases
+        if phases is not None:
+            self.connects = self.connects.plus(phases.connects, phases.connects_s)
+            self.headers = self.headers.plus(phases.headers, phases.headers_s)
 
 
 class RouteTotals:
     """Requests of every route, histograms of every (Ingress, Service), and when to forget deleted ones.
 
+    ``has_paths``: histograms are kept by the labels of ``requests`` too, in ``paths``.
+
     ``now`` is a clock in seconds that never goes back.
     """
 
-    def __init__(self, now: Callable[[], float], *, max_series: int = MAX_SERIES) -> None:
+    def __init__(self, now: Callable[[], float], *, max_series: int = MAX_SERIES, has_paths: bool = False) -> None:
+        self._has_paths = has_paths
         self._now = now
         self._max_series = max_series
         self._live: Container[RouteLabels] | None = None
         self._gone_since: dict[RouteLabels, float] = {}
         self.requests: dict[RouteLabels, dict[int, int]] = {}
         self.services: dict[ServiceLabels, ServiceTotals] = {}
+        self.paths: dict[RouteLabels, ServiceTotals] = {}
 
     def add(self, delta: RouteDelta) -> None:
         labels = delta.labels
@@ -93,7 +101,9 @@ class RouteTotals:
             self._note_if_gone(labels)
         for key, count in delta.requests.items():
             requests[key] = requests.get(key, 0) + count
-        service = labels[1:]
+        if self._has_paths:
+            self.paths.setdefault(labels, ServiceTotals()).add(delta)
+        service = _service(labels)
         if service not in self.services:
             self.services[service] = ServiceTotals()
         self.services[service].add(delta)
@@ -121,9 +131,15 @@ class RouteTotals:
         for labels in over:
             del self._gone_since[labels]
             del self.requests[labels]
-        used = {labels[1:] for labels in self.requests}
+            self.paths.pop(labels, None)
+        used = {_service(labels) for labels in self.requests}
         for service in [service for service in self.services if service not in used]:
             del self.services[service]
+
+
+def _service(labels: RouteLabels) -> ServiceLabels:
+    _, namespace, ingress, service, *_ = labels
+    return namespace, ingress, service
 
 
 class WorkerTotals:

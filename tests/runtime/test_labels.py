@@ -25,8 +25,12 @@ def test_every_route_and_the_fallback_has_labels() -> None:
         (("_", "d", "any", "any"), True),
         (("_", "kube", "", "default"), True),
         (("_", "", "", ""), False),
+        (("a.test", "d", "two", "b", "/x", ""), True),
+        (("a.test", "d", "two", "b", "/x", "d-new-80"), True),
+        (("a.test", "d", "two", "b", "/", ""), False),
+        (("_", "kube", "", "default", "/", ""), True),
     ],
 )
-def test_labels_of_a_snapshot(labels: tuple[str, str, str, str], is_there: bool) -> None:
+def test_labels_of_a_snapshot(labels: tuple[str, ...], is_there: bool) -> None:
     snapshot = Snapshot(hosts=HOSTS, fallback=Route("prefix", "/", "kube/default:80", "kube", "", "default"))
     assert (labels in LabelsOf(snapshot)) is is_there

@@ -207,6 +207,27 @@ def test_no_private_key_is_ever_shown(shop: Shop) -> None:
             assert line[4:-4] not in told
 
 
+def test_dashboards_tell_paths_and_canaries_apart(shop: Shop) -> None:
+    shop.write(sites.ingress("split", {"split.example": {"/": "web", "/part": "web"}}))
+    canary = sites.ingress("split-canary", {"split.example": {"/part": "new"}})
+    canary["metadata"]["annotations"] = {"ingressd.io/canary": "true", "ingressd.io/canary-weight": "100"}
+    shop.write(canary, sites.service("new"), sites.endpoints("new", shop.pods))
+    with Daemon(*shop.flags, "--metrics-names", "both") as daemon:
+        for path in ("/", "/part", "/part/of"):
+            assert daemon.get(path, host="split.example").status == 200
+        eventually(lambda: daemon.metrics().sum("ingressd_requests_total", ingress="split", service="web") == 3)
+        metrics = daemon.metrics()
+    name = "nginx_ingress_controller_requests_total"
+    [whole] = {s.labels["canary"] for f in metrics.families.values() for s in f.samples if s.labels.get("path") == "/"}
+    [part] = {
+        s.labels["canary"] for f in metrics.families.values() for s in f.samples if s.labels.get("path") == "/part"
+    }
+    assert whole == ""
+    assert part.startswith("default-new-")
+    assert metrics.sum(name, path="/", canary="", service="web") == 1
+    assert metrics.sum(name, path="/part", canary=part, service="web") == 2
+
+
 def test_dashboards_made_for_ingress_nginx(shop: Shop) -> None:
     shop.add_host("plain.example")
     with Daemon(*shop.flags, "--metrics-names", "nginx") as daemon:
@@ -216,4 +237,7 @@ def test_dashboards_made_for_ingress_nginx(shop: Shop) -> None:
         assert metrics.sum("nginx_ingress_controller_config_last_reload_successful") == 1
         assert metrics.sum("nginx_ingress_controller_orphan_ingress", ingress="plain") == 0
         assert metrics.sum("nginx_ingress_controller_nginx_process_num_procs") == len(daemon.workers)
+        for what in ("request", "connect", "header", "response"):
+            name = f"nginx_ingress_controller_{what}_duration_seconds_count"
+            assert metrics.sum(name, host="plain.example", ingress="plain", path="/", canary="") == 1
         assert "ingressd_requests_total" not in metrics.text

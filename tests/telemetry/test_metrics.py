@@ -153,7 +153,7 @@ def test_routes_waiting_longest_are_reported_first() -> None:
     second = stats.report(max_routes=2)
     third = stats.report(max_routes=2)
 
-    assert [[delta.host[0] for delta in report.routes] for report in (first, second, third)] == [
+    assert [[delta.labels[0][0] for delta in report.routes] for report in (first, second, third)] == [
         ["0", "1"],
         ["2", "3"],
         ["4", "0"],

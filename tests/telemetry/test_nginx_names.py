@@ -14,14 +14,17 @@ from tests.telemetry.scrape import families, label_sets, samples, value
 WHO = ControllerName("ingress-nginx", "k8s.io/ingress-nginx", 'pod"1', "leader")
 HERE = {"controller_namespace": "ingress-nginx", "controller_class": "k8s.io/ingress-nginx", "controller_pod": 'pod"1'}
 SERVICE = {"namespace": "shop", "ingress": "web", "service": "offers"}
+ROUTE = {**SERVICE, "host": "shop.example", "path": "/a", "canary": ""}
 
 
 def filled(*, controller: ControllerName | None = WHO, own: bool = False, proc: Path = PROC) -> Exposition:
     exposition = Exposition(version="1", controller=controller, own_route_names=own, proc=proc)
-    stats = WorkerStats()
-    route = stats.route("shop.example", "shop", "web", "offers")
+    stats = WorkerStats(has_details=controller is not None)
+    route = stats.route("shop.example", "shop", "web", "offers", "/a")
     route.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    route.observe_phases(0.002, 0.006)
     route.observe(b"POST", 503, 0.02, -1.0, 5, 2000)
+    route.observe_phases(-1.0, -1.0)
     stats.connections.update(handshake=1, active=2, idle=3)
     exposition.merge(0, stats.report())
     exposition.set_certificates([CertificateExpiry("shop.example", "shop", "shop-tls", 2e9)])
@@ -38,7 +41,7 @@ def shown(metric: str, labels: dict[str, str], exposition: Exposition | None = N
 
 
 def test_requests_by_route_method_and_status() -> None:
-    labels = {**SERVICE, "host": "shop.example"}
+    labels = ROUTE
     # The parser knows counters by OpenMetrics' names only, and adds their ending.
     assert shown("requests_total", {**labels, "method": "GET", "status": "200"}) == 1
     assert shown("requests_total", {**labels, "method": "POST", "status": "503"}) == 1
@@ -50,15 +53,17 @@ def test_requests_by_route_method_and_status() -> None:
     [
         ("request_duration_seconds", 2, 0.04),
         ("response_duration_seconds", 1, 0.01),
+        ("connect_duration_seconds", 1, 0.002),
+        ("header_duration_seconds", 1, 0.006),
         ("request_size", 2, 10),
         ("response_size", 2, 4000),
         ("bytes_sent", 2, 4000),
     ],
 )
 def test_histograms(name: str, count: int, total: float) -> None:
-    assert shown(f"{name}_count", SERVICE) == count
-    assert shown(f"{name}_sum", SERVICE) == pytest.approx(total)
-    assert shown(f"{name}_bucket", {**SERVICE, "le": "+Inf"}) == count
+    assert shown(f"{name}_count", ROUTE) == count
+    assert shown(f"{name}_sum", ROUTE) == pytest.approx(total)
+    assert shown(f"{name}_bucket", {**ROUTE, "le": "+Inf"}) == count
     assert families(filled().render())[PREFIX + name].type == "histogram"
 
 
@@ -76,6 +81,8 @@ def test_histograms(name: str, count: int, total: float) -> None:
         ("nginx_process_connections", {"state": "reading"}, 1),
         ("nginx_process_connections", {"state": "writing"}, 2),
         ("nginx_process_connections", {"state": "waiting"}, 3),
+        ("nginx_process_connections", {"state": "active"}, 6),
+        ("build_info", {"release": "1"}, 1),
         ("nginx_process_requests_total", {}, 2),
     ],
 )
@@ -83,9 +90,30 @@ def test_what_is_not_of_routes(name: str, labels: dict[str, str], expected: floa
     assert shown(name, labels) == expected
 
 
+def test_paths_and_canaries_are_told_apart_there_and_summed_up_in_our_own_names() -> None:
+    exposition = Exposition(version="1", controller=WHO)
+    stats = WorkerStats(has_details=True)
+    names = ("shop.example", "shop", "web", "offers")
+    for path in ("/a", "/b"):
+        stats.route(*names, path).observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    canary = stats.route(*names, "/a").of_canary("shop-new-80")
+    canary.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    canary.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    exposition.merge(0, stats.report())
+    text = exposition.render()
+    told = {(one["path"], one["canary"]) for one in label_sets(text, f"{PREFIX}requests_total")}
+    assert told == {("/a", ""), ("/b", ""), ("/a", "shop-new-80")}
+    labels = {**ROUTE, "canary": "shop-new-80"}
+    assert shown("requests_total", {**labels, "method": "GET", "status": "200"}, exposition) == 2
+    assert shown("request_duration_seconds_count", labels, exposition) == 2
+    own = {**SERVICE, "host": "shop.example", "method": "GET", "status": "200"}
+    assert value(text, "ingressd_requests_total", own) == 4
+    assert value(text, "ingressd_request_duration_seconds_count", SERVICE) == 4
+
+
 def test_certificates_are_labelled_as_there() -> None:
     labels = {
-        "namespace": "ingress-nginx",
+        "namespace": "shop",
         "class": "k8s.io/ingress-nginx",
         "host": "shop.example",
         "secret_name": "shop-tls",
