@@ -12,6 +12,9 @@ from ingressd.policy.pattern import Pattern, PatternError, PatternSet, location_
 from ingressd.routing.match import as_served, regex_order, sure_beginning
 from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
 
+_MANY = 32
+"""Routes of a host from which on it remembers what is bound to each. Nearly all have fewer, and spare the memory."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -25,9 +28,11 @@ class _Lookup(Protocol[T_co]):
 class _Patterns(Generic[T]):
     """Patterns in the order in which they are asked, with what is bound to each."""
 
-    __slots__ = ("_all", "_bound", "_broken", "_places", "sizes")
+    __slots__ = ("_all", "_bound", "_broken", "_compiled", "_places", "sizes")
 
-    def __init__(self, routes: list[tuple[Route, str]], bind: Callable[[Route], T]) -> None:
+    def __init__(
+        self, routes: list[tuple[Route, str]], bind: Callable[[Route], T], before: "_Patterns[T] | None"
+    ) -> None:
         compiled: list[Pattern] = []
         self._places: list[int] = []  # of each compiled pattern among all
         self._broken: list[tuple[int, str]] = []
@@ -42,7 +47,10 @@ class _Patterns(Generic[T]):
                 if beginning := sure_beginning(regex):
                     self._broken.append((place, beginning))
         self._places.append(-1)  # what PatternSet's -1 for nothing found leads to
-        self._all = PatternSet(compiled)
+        self._compiled = compiled
+        # To ask them all at once is made ready in a millisecond for fifty: most changes leave the patterns alone.
+        is_same = before is not None and before._compiled == compiled
+        self._all: PatternSet = before._all if before is not None and is_same else PatternSet(compiled)
 
     def first(self, path: str) -> int:
         """Place of the first route that matches; -1: none."""
@@ -102,19 +110,46 @@ class _HostIndex(Generic[T]):
     so what a look-up costs depends on what the host declares and never on how deep a path the client makes up.
     """
 
-    __slots__ = ("equal", "lengths", "otherwise", "prefixes")
+    __slots__ = ("_known", "_patterns", "equal", "lengths", "otherwise", "prefixes")
 
-    def __init__(self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T]) -> None:
+    def __init__(
+        self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T], before: "_HostIndex[T] | None" = None
+    ) -> None:
+        """``before`` is the same host's: what is bound to a route that has not changed stays so."""
         self.equal: _Lookup[T]
         self.prefixes: dict[str, T] = {}
         self.lengths: tuple[int, ...] = ()
+        self._known: dict[tuple[str, str], tuple[Route, T]] | None = {} if len(vhost.routes) >= _MANY else None
+        self._patterns: _Patterns[T] | None = None
         self.otherwise: T | None = None if vhost.fallback is None else bind(vhost, vhost.fallback)
+        if self._known is not None:
+            bind = self._reusing(bind, self._known, before._known if before is not None and before._known else {})
         if vhost.regex:
-            self.equal = _Patterns(regex_order(vhost.routes), lambda route: bind(vhost, route))
+            self.equal = self._patterns = _ordered(vhost, vhost.routes, bind, before)
         else:
-            self._index(vhost, bind)
+            self._index(vhost, bind, before)
 
-    def _index(self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T]) -> None:
+    def _reusing(
+        self,
+        bind: Callable[[VirtualHost, Route], T],
+        known: dict[tuple[str, str], tuple[Route, T]],
+        before: dict[tuple[str, str], tuple[Route, T]],
+    ) -> Callable[[VirtualHost, Route], T]:
+        """Binding a route with policies costs up to a hundred microseconds, and a host may have a thousand of them."""
+
+        def bound(vhost: VirtualHost, route: Route) -> T:
+            key = route.kind, route.path
+            found = before.get(key)
+            if found is None or found[0] != route:
+                found = route, bind(vhost, route)
+            known[key] = found
+            return found[1]
+
+        return bound
+
+    def _index(
+        self, vhost: VirtualHost, bind: Callable[[VirtualHost, Route], T], before: "_HostIndex[T] | None"
+    ) -> None:
         exact: dict[str, T] = {}
         patterns: list[Route] = []
         has_root = False
@@ -132,12 +167,22 @@ class _HostIndex(Generic[T]):
                 self.prefixes[route.path.rstrip("/")] = bound
         lengths = tuple(sorted(set(map(len, self.prefixes)), reverse=True))
         if patterns:
-            ordered = _Patterns(regex_order(patterns), lambda route: bind(vhost, route))
+            self._patterns = ordered = _ordered(vhost, patterns, bind, before)
             self.equal = _Mixed[T](exact, self.prefixes, ordered, lengths, has_root)
         else:
             for path, bound in self.prefixes.items():
                 exact.setdefault(path, bound)  # most requests for a prefix's own path end at the first look-up
             self.equal, self.lengths = exact, lengths
+
+
+def _ordered(
+    vhost: VirtualHost,
+    routes: Iterable[Route],
+    bind: Callable[[VirtualHost, Route], T],
+    before: _HostIndex[T] | None,
+) -> _Patterns[T]:
+    earlier = None if before is None else before._patterns
+    return _Patterns(regex_order(routes), lambda route: bind(vhost, route), earlier)
 
 
 class RouteTable(Generic[T]):
@@ -168,7 +213,10 @@ class RouteTable(Generic[T]):
     def with_changes(
         self, upserts: Iterable[VirtualHost], removed: Iterable[str], bind: Callable[[VirtualHost, Route], T]
     ) -> "RouteTable[T]":
-        """A table without ``removed`` and with ``upserts``; ``bind`` is called once for each of their routes."""
+        """A table without ``removed`` and with ``upserts``; ``bind`` is called once for each of their routes.
+
+        Not for routes of a host of many that are what they were: what is bound depends on host and route alone.
+        """
         exact, wildcard, any_host = self._exact.copy(), self._wildcard.copy(), self._any
         for name in removed:
             if name == ANY_HOST:
@@ -178,13 +226,12 @@ class RouteTable(Generic[T]):
             else:
                 exact.pop(name, None)
         for vhost in upserts:
-            index = _HostIndex(vhost, bind)
             if vhost.name == ANY_HOST:
-                any_host = index
+                any_host = _HostIndex(vhost, bind, any_host)
             elif vhost.name.startswith("*."):
-                wildcard[vhost.name[2:]] = index
+                wildcard[vhost.name[2:]] = _HostIndex(vhost, bind, wildcard.get(vhost.name[2:]))
             else:
-                exact[vhost.name] = index
+                exact[vhost.name] = _HostIndex(vhost, bind, exact.get(vhost.name))
         return RouteTable(exact, wildcard, any_host)
 
     def take_apart(self, count: int) -> bool:
