@@ -161,9 +161,9 @@ def _add_life(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--drain-timeout",
         type=_seconds,
-        default=30.0,
+        default=None,
         metavar="SECONDS",
-        help="then open exchanges are given this long",
+        help="then open exchanges are given this long (worker-shutdown-timeout of the ConfigMap, else 30)",
     )
 
 

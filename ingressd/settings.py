@@ -81,6 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     workers: int = 1
     shutdown_grace_s: float = 0.0
     drain_timeout_s: float = 30.0
+    drain_timeout_was_given: bool = False  # then the ConfigMap has no say in it
     access_log: str = "-"
     metrics_names: Literal["ingressd", "nginx", "both"] = "ingressd"
     log_level: str = "info"

@@ -135,3 +135,4 @@ class GlobalPolicies(Struct, frozen=True, gc=False, omit_defaults=True):
     tls: ListenerTls = ListenerTls()
     keeps_request_id: bool = True  # a client's X-Request-ID is passed on
     makes_request_id: bool = True  # a request without one gets one
+    drain_timeout_s: float | None = None  # for exchanges that are open at the end; None: what the command line said

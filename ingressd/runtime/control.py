@@ -91,6 +91,7 @@ class Control:
         self._shown = Snapshot()
         self._is_ready = False
         self._is_draining = False
+        self._drain_timeout_s: float | None = None  # what the parent was told last
         self._started = time.time()
 
     async def run(self) -> int:
@@ -166,6 +167,7 @@ class Control:
         findings = self._configuration.findings
         self._log_new(findings)
         self._resolver.want(compiled.external_names)
+        self._tell_drain_timeout(compiled.snapshot.policies.drain_timeout_s)
         want = getattr(self._source, "want", None)
         if want is not None:
             want(self._configuration.named_config_maps)
@@ -176,6 +178,11 @@ class Control:
         if self._configuration.generation == 1:
             gc.collect()
             gc.freeze()  # the first complete state is what most of the process's memory is
+
+    def _tell_drain_timeout(self, seconds: float | None) -> None:
+        if seconds != self._drain_timeout_s:
+            self._drain_timeout_s = seconds
+            links.send(self._link, links.DRAIN_TIMEOUT + (b" -" if seconds is None else b" %g" % seconds))
 
     def _show(self, snapshot: Snapshot) -> None:
         """Tell metrics what there is to count. Endpoint changes, the most frequent ones, change nothing of it."""

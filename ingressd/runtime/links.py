@@ -18,6 +18,7 @@ STOP = b"stop"  # to the control process: hand back what is held in the cluster,
 RELOAD = b"reload"  # to the control process: read certificates and manifests again
 READY = b"ready"  # from the control process: every worker serves the first complete configuration
 KEEP = b"keep"  # from the control process, with a descriptor: a complete configuration, for LAST
+DRAIN_TIMEOUT = b"drain-timeout"  # from the control process: so many seconds, as the ConfigMap has it; "-": it has none
 FAILED = b"failed"  # from the control process: it cannot start; the reason follows
 
 BEAT_S = 1.0

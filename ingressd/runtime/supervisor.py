@@ -80,6 +80,7 @@ class Supervisor:
         self._is_ready = False
         self._is_cut = False
         self._hurried = 0
+        self._drain_timeout_s = settings.drain_timeout_s
         self._beaten = 0.0
         self._selector = selectors.DefaultSelector()
         raise_limits()
@@ -196,6 +197,8 @@ class Supervisor:
             if word == links.READY and not self._is_ready:
                 self._is_ready = True
                 self._print_ready(int(rest))
+            elif word == links.DRAIN_TIMEOUT and not self._settings.drain_timeout_was_given:
+                self._drain_timeout_s = self._settings.drain_timeout_s if rest == b"-" else float(rest)
             elif word == links.FAILED:
                 self._on_failed(rest.decode(errors="replace"))
 
@@ -290,7 +293,7 @@ class Supervisor:
             self._hurried = number
             return
         log.info("stopping: readiness fails for %g s, then open exchanges have %g s to finish",
-                 self._settings.shutdown_grace_s, self._settings.drain_timeout_s)  # fmt: skip
+                 self._settings.shutdown_grace_s, self._drain_timeout_s)  # fmt: skip
         self._control.tell(links.DRAINING)
         self._enter(_Phase.GRACE, self._settings.shutdown_grace_s)
 
@@ -301,7 +304,7 @@ class Supervisor:
     def _move_on(self) -> None:
         now = time.monotonic()
         if self._phase is _Phase.GRACE and now >= self._deadline:
-            self._enter(_Phase.DRAINING, self._settings.drain_timeout_s)
+            self._enter(_Phase.DRAINING, self._drain_timeout_s)
             for worker in self._workers:
                 # The workers' copies are the last: each accepts what waits in its queue before closing.
                 worker.close_listeners()

@@ -112,6 +112,7 @@ def test_the_defaults() -> None:
     assert (made.http_port, made.https_port, made.admin_port) == (80, 443, 10254)
     assert (made.bind_address, made.admin_address) == ("", "")
     assert (made.shutdown_grace_s, made.drain_timeout_s, made.access_log) == (0.0, 30.0, "-")
+    assert not made.drain_timeout_was_given
     assert (made.routing.ingress_class, made.routing.controller_class) == ("ingressd", "ingressd.io/ingress-controller")
     assert made.routing.allow_loopback_endpoints is True
     assert (made.status.update_status, made.status.election_id) == (True, "ingressd-leader")

@@ -74,6 +74,30 @@ def test_what_is_open_is_finished(slow_shop: Shop, pods: Pods, slow: Pod, scheme
             client.close()
 
 
+@pytest.mark.parametrize(("flags", "for_s"), [((), 77), (("--drain-timeout=5",), 5)])
+def test_the_config_map_says_how_long_unless_the_flag_does(shop: Shop, flags: tuple[str, ...], for_s: int) -> None:
+    shop.write(_controller({"worker-shutdown-timeout": "77s"}))
+    with Daemon(*shop.flags, "--configmap=default/controller", *flags) as daemon:
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.stderr.wait_for(lambda line: f"open exchanges have {for_s} s to finish" in line)
+        assert daemon.wait() == 0
+
+
+def test_it_may_change_its_mind_and_say_nothing(shop: Shop) -> None:
+    """What was said last holds, also when that is nothing: the key is gone, and with it the half second."""
+    shop.write(_controller({"worker-shutdown-timeout": "500ms", "keep-alive": "10"}))
+    with Daemon(*shop.flags, "--configmap=default/controller") as daemon:
+        shop.write(_controller({"keep-alive": "20"}))
+        eventually(lambda: daemon.status()["served_generation"] == 2)
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.stderr.wait_for(lambda line: "open exchanges have 30 s to finish" in line)
+        assert daemon.wait() == 0
+
+
+def _controller(data: dict[str, str]) -> sites.Json:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "controller"}, "data": data}
+
+
 def test_a_websocket_goes_on_until_its_ends_close_it(shop: Shop) -> None:
     with Daemon(*shop.flags) as daemon:
         with websocket(daemon) as chat:

@@ -14,6 +14,8 @@ from ingressd.routing.annotations.rows import backend, clients, observing, tls
 from ingressd.routing.policies.context import PolicyContext
 from ingressd.routing.snapshot import Route
 
+_LONGEST_DRAIN_S = 86400.0
+
 
 def overall(context: PolicyContext) -> GlobalPolicies:
     """Nothing is on that the ConfigMap does not say."""
@@ -27,6 +29,7 @@ def overall(context: PolicyContext) -> GlobalPolicies:
         log=_log(config),
         tls=_tls(config),
         makes_request_id=config.get(observing.GENERATE_REQUEST_ID),
+        drain_timeout_s=_drain_timeout(config),
     )
 
 
@@ -94,6 +97,12 @@ def _limits(config: GlobalValues) -> ClientLimits:
         upstream_requests_per_connection=_said(config, backend.UPSTREAM_KEEPALIVE_REQUESTS),
         upstream_age_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIME),
     )
+
+
+def _drain_timeout(config: GlobalValues) -> float | None:
+    """As in nginx, 0 is no bound; the pod's own still ends it."""
+    seconds = _seconds(config, clients.WORKER_SHUTDOWN_TIMEOUT)
+    return _LONGEST_DRAIN_S if seconds == 0.0 else seconds if seconds is None else min(seconds, _LONGEST_DRAIN_S)
 
 
 def _names(config: GlobalValues) -> PassedNames | None:

@@ -180,7 +180,13 @@ HTTP2_MAX_CONCURRENT_STREAMS = _key(
     "http2-max-concurrent-streams", NATURAL, "128", "Requests at once over one connection.", support="not yet"
 )
 WORKER_SHUTDOWN_TIMEOUT = _key(
-    "worker-shutdown-timeout", TIME, "240s", "Time that open requests have to finish.", support="not yet"
+    "worker-shutdown-timeout",
+    TIME,
+    "240s",
+    "Time that open requests have to finish.",
+    support="differs",
+    difference="Without this key it is 30 s, and what `--drain-timeout` says wins; in either case the pod's "
+    "terminationGracePeriodSeconds must be longer.",
 )
 
 # ── compression ─────────────────────────────────────────────────────────────────────────────────────────────────────
