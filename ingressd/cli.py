@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingressd import ingress_nginx
 from ingressd.errors import StartError, UsageError
-from ingressd.flags import build_parser, with_environment
+from ingressd.flags import Parser, build_parser, with_environment
 from ingressd.runtime.cpus import usable_cpus
 from ingressd.runtime.streams import open_standard_streams
 from ingressd.settings import LimitSettings, RoutingSettings, Settings, SourceSettings, StatusSettings
@@ -36,9 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _without_ingress_nginx(
-    parser: argparse.ArgumentParser, command: str, arguments: list[str]
-) -> tuple[list[str], tuple[str, ...]]:
+def _without_ingress_nginx(parser: Parser, command: str, arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
     """What is left of a command line written for that controller, and what is to be said of the rest."""
     if command != "run":
         return arguments, ()
@@ -142,9 +140,13 @@ def _source(options: argparse.Namespace) -> SourceSettings:
     if options.watch_namespace and options.watch_namespace_selector:
         raise UsageError("--watch-namespace and --watch-namespace-selector are both given: give one of them")
     if options.manifests:
-        missing = [str(path) for path in options.manifests if not path.exists()]
+        missing = [path for path in options.manifests if not path.exists()]
         if missing:
-            raise UsageError(f"--manifests {missing[0]}: there is no such file or directory")
+            flag = "" if str(missing[0]) in getattr(options, "paths", ()) else "--manifests "
+            raise UsageError(f"{flag}{missing[0]}: there is no such file or directory")
+        if options.watch_namespace_selector:
+            message = "labels are asked of a cluster; with --manifests give --watch-namespace"
+            raise UsageError(f"--watch-namespace-selector: {message}")
         return SourceSettings(kind="manifests", manifests=tuple(options.manifests), **scope)
     if options.kubeconfig is not None or options.context is not None:
         kubeconfig = options.kubeconfig or ""
@@ -153,7 +155,7 @@ def _source(options: argparse.Namespace) -> SourceSettings:
         return SourceSettings(kind="kubeconfig", kubeconfig=kubeconfig, context=options.context, **scope)
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         return SourceSettings(kind="in-cluster", **scope)
+    paths = "PATHs of manifests" if hasattr(options, "paths") else "--manifests PATH"
     raise UsageError(
-        "no source of configuration: give --manifests PATH, or --kubeconfig [FILE], "
-        "or run inside a pod with a service account"
+        f"no source of configuration: give {paths}, or --kubeconfig [FILE], or run inside a pod with a service account"
     )

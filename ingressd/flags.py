@@ -4,10 +4,11 @@ Where ingress-nginx has a flag for the same thing, ours has the same name.
 """
 
 import argparse
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ingressd.settings import Key, LimitSettings, RoutingSettings
 from ingressd.version import __version__
@@ -16,9 +17,36 @@ _TRUE = frozenset(("1", "t", "true"))
 _FALSE = frozenset(("0", "f", "false"))
 
 
-def build_parser(command: str) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of below a page of usage. ``from_environment``: flag → variable."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.from_environment: dict[str, str] = {}
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {self._in_our_words(message)}; see `{self.prog} --help`\n")
+
+    def _in_our_words(self, message: str) -> str:
+        kind, _, rest = message.partition(": ")
+        if kind == "unrecognized arguments":
+            return self._unknown(rest.split()[0].partition("=")[0])
+        if not kind.startswith("argument --"):
+            return message
+        names = kind.removeprefix("argument ")
+        variables = [variable for name in names.split("/") if (variable := self.from_environment.get(name))]
+        return f"{names}: {rest}" + (f" (from {variables[0]})" if variables else "")
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is neither a command ({', '.join(_DESCRIPTIONS)}) nor a flag"
+        near = difflib.get_close_matches(word, [name for action in self._actions for name in action.option_strings], 1)
+        return f"there is no flag {word}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def build_parser(command: str) -> Parser:
     """The parser of one command; ``run`` is the daemon."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ingressd" if command == "run" else f"ingressd {command}",
         description=_DESCRIPTIONS[command],
         epilog="Every flag can be given as an environment variable: INGRESSD_HTTP_PORT for --http-port.",
@@ -78,9 +106,11 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 def _add_routing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which objects are served, and how")
     defaults = RoutingSettings()
-    group.add_argument("--ingress-class", default=defaults.ingress_class, metavar="NAME", help="class name served")
     group.add_argument(
-        "--controller-class", default=defaults.controller_class, metavar="NAME",
+        "--ingress-class", type=_text, default=defaults.ingress_class, metavar="NAME", help="class name served"
+    )
+    group.add_argument(
+        "--controller-class", type=_text, default=defaults.controller_class, metavar="NAME",
         help="spec.controller of the IngressClasses served",
     )  # fmt: skip
     _add_switch(group, "--watch-ingress-without-class", "also serve Ingresses that name no class")
@@ -99,7 +129,7 @@ def _add_routing(parser: argparse.ArgumentParser) -> None:
     _add_switch(group, "--enable-ssl-passthrough", "honour ssl-passthrough: TLS goes to the Service as it comes")
     group.add_argument("--configmap", type=_key, metavar="NS/NAME", help="global settings, ingress-nginx's keys")
     group.add_argument(
-        "--annotations-prefix", default=defaults.annotations_prefix, metavar="PREFIX",
+        "--annotations-prefix", type=_text, default=defaults.annotations_prefix, metavar="PREFIX",
         help="what annotations begin with; ingressd.io/ is always read too, and wins",
     )  # fmt: skip
 
@@ -149,7 +179,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--publish-status-address", type=_addresses, default=(), metavar="ADDR,…", help="addresses to publish instead"
     )
-    group.add_argument("--election-id", default="ingressd-leader", metavar="NAME", help="name of the Lease")
+    group.add_argument("--election-id", type=_text, default="ingressd-leader", metavar="NAME", help="name of the Lease")
 
 
 def _add_life(parser: argparse.ArgumentParser) -> None:
@@ -193,9 +223,7 @@ def _add_switch(group: argparse._ArgumentGroup, flag: str, text: str, default: b
     group.add_argument(flag, nargs="?", const=True, default=default, type=_boolean, metavar="BOOL", help=text)
 
 
-def with_environment(
-    parser: argparse.ArgumentParser, arguments: list[str], environment: Mapping[str, str]
-) -> list[str]:
+def with_environment(parser: Parser, arguments: list[str], environment: Mapping[str, str]) -> list[str]:
     """Flags from INGRESSD_* variables first, so that the command line has the last word."""
     given = {argument.partition("=")[0] for argument in arguments}
     extra: list[str] = []
@@ -203,8 +231,10 @@ def with_environment(
         if given.intersection(action.option_strings):
             continue  # what may be repeated must not be added to
         for option in action.option_strings:
-            value = environment.get("INGRESSD_" + option.lstrip("-").replace("-", "_").upper())
+            variable = "INGRESSD_" + option.lstrip("-").replace("-", "_").upper()
+            value = environment.get(variable)
             if value is not None and option.startswith("--") and option not in ("--help", "--version"):
+                parser.from_environment[option] = variable
                 extra += [f"{option}={part}" for part in _repeated(action, value)]
     return extra + arguments
 
@@ -249,6 +279,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value < 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty")
+    return text
 
 
 def _key(text: str) -> Key:

@@ -8,7 +8,7 @@ read keeps its last good version and is a finding; what is no longer there is re
 import asyncio
 import hashlib
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,10 +51,16 @@ class _Loaded(Struct, frozen=True):
 
 
 class ManifestSource:
-    """Files and directories of manifests, as a Source. Paths need not exist yet."""
+    """Files and directories of manifests, as a Source. Paths need not exist yet.
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    ``is_watched`` says which objects count; of the others it is as if they were not written down.
+    """
+
+    def __init__(
+        self, paths: Sequence[str | Path], *, is_watched: Callable[[ClusterObject], bool] = lambda _: True
+    ) -> None:
         self._paths = tuple(str(path) for path in paths)
+        self._is_watched = is_watched
         self._files: dict[str, _FileState] = {}
         self._applied: dict[Reference, ClusterObject] = {}
         self._found = Survey()
@@ -155,7 +161,7 @@ class ManifestSource:
                 state = self._read(file, state)
             if state is not None:
                 files[file.path] = state
-        return _joined(files, (*_about_paths(found), *self._about_watching()))
+        return _joined(files, (*_about_paths(found), *self._about_watching()), self._is_watched)
 
     def _read(self, file: ManifestFile, before: _FileState | None) -> _FileState | None:
         """Raises StoppedError when the source is stopped meanwhile."""
@@ -195,13 +201,17 @@ class ManifestSource:
         return (Finding(level="warning", reason="Polling", message=message),)
 
 
-def _joined(files: dict[str, _FileState], others: tuple[Finding, ...]) -> _Loaded:
+def _joined(
+    files: dict[str, _FileState], others: tuple[Finding, ...], is_watched: Callable[[ClusterObject], bool]
+) -> _Loaded:
     """One set of objects out of all files: who comes first in the order of paths keeps the name."""
     objects: dict[Reference, ClusterObject] = {}
     findings = list(others)
     for state in files.values():
         findings.extend(state.contents.findings)
         for reference, obj in state.contents.objects.items():
+            if not is_watched(obj):
+                continue
             first = objects.setdefault(reference, obj)
             if first is not obj:
                 findings.append(duplicate(obj, first))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ingressd.kube.manifests import ManifestSource
 from ingressd.kube.observer import WatchObserver
 from ingressd.kube.store import Store
 from ingressd.kube.watch import ClusterSource
+from ingressd.model.objects import ClusterObject, EndpointSlice
 from ingressd.routing.compile import RouteDefaults
 from ingressd.routing.snapshot import CertificatePair
 from ingressd.settings import Key, RoutingSettings, Settings
@@ -41,7 +42,7 @@ async def open_source(settings: Settings, observer: WatchObserver) -> AsyncItera
     """
     source = settings.source
     if source.kind == "manifests":
-        yield ManifestSource(source.manifests), None
+        yield ManifestSource(source.manifests, is_watched=_watched(settings)), None
         return
     client = (
         KubeClient.in_cluster()
@@ -84,6 +85,18 @@ def _wanted(settings: Settings) -> list[tuple[str, Key]]:
     if (published := settings.status.publish_service) is not None:
         wanted.append(("Service", published))
     return wanted
+
+
+def _watched(settings: Settings) -> Callable[[ClusterObject], bool]:
+    """What ``--watch-namespace`` leaves of manifests: as of a cluster, and what flags name besides."""
+    watched, wanted = settings.source.watch_namespace, frozenset(_wanted(settings))
+
+    def is_watched(obj: ClusterObject) -> bool:
+        namespace = obj.meta.namespace
+        name = obj.service if isinstance(obj, EndpointSlice) else obj.meta.name
+        return namespace in ("", watched) or (type(obj).__name__, (namespace, name)) in wanted
+
+    return is_watched if watched else lambda _: True
 
 
 def route_defaults(

@@ -63,6 +63,9 @@ def test_a_missing_path(capsys: pytest.CaptureFixture[str], command: list[str]) 
             ["--manifests=.", "--watch-namespace=a", "--watch-namespace-selector=b"],
             ["--watch-namespace and", "--watch-namespace-selector"],
         ),
+        (["--manifests=.", "--watch-namespace-selector=b"], ["--watch-namespace-selector", "cluster"]),
+        (["check"], ["PATHs", "--kubeconfig"]),
+        (["check", "/no/such/place"], ["ingressd: /no/such/place: "]),
     ],
 )
 def test_what_does_not_go_together(capsys: pytest.CaptureFixture[str], arguments: list[str], named: list[str]) -> None:
@@ -96,14 +99,34 @@ def test_what_does_not_go_together(capsys: pytest.CaptureFixture[str], arguments
         "--metrics-names=prometheus",
         "--work=2",
         "--no-such-flag",
+        "--election-id=",
     ],
 )
 def test_a_bad_flag_is_named(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    assert flag.partition("=")[0] in refused(capsys, "--manifests=.", flag)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line about what cannot be read."""
     with pytest.raises(SystemExit) as exit_:
-        cli.main(["--manifests=.", flag])
+        cli.main(arguments)
 
     assert exit_.value.code == 2
-    assert flag.partition("=")[0] in capsys.readouterr().err.splitlines()[-1]
+    [line] = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_slip_is_told_with_what_may_have_been_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "--http-prot=80") == (
+        "ingressd: there is no flag --http-prot (did you mean --http-port?); see `ingressd --help`"
+    )
+    assert "'chekc' is neither a command (run, demo, routes, check)" in refused(capsys, "chekc", ".")
+
+
+def test_a_bad_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGRESSD_WORKERS", "two")
+    assert "--workers: 'two' is not" in (line := refused(capsys, "--manifests=."))
+    assert "(from INGRESSD_WORKERS)" in line
 
 
 def test_the_defaults() -> None:

@@ -46,6 +46,24 @@ def test_flags_of_routing_count(shop: Shop, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out) == []
 
 
+def test_a_namespace_and_what_flags_name_besides(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    there = sites.ingress("there", {"there.example": {"/": "web"}})
+    there["metadata"]["namespace"] = "other"
+    shop.write(there)
+
+    def routed(*flags: str) -> list[tuple[str, str, int]]:
+        assert cli.main(["routes", *shop.flags, "--output=json", *flags]) == 0
+        rows = json.loads(capsys.readouterr().out)
+        return [(row["host"], row["namespace"], len(row["endpoints"])) for row in rows]
+
+    assert routed() == [(HOST, "default", 2), ("there.example", "other", 0)]
+    assert routed("--watch-namespace=other") == [("there.example", "other", 0)]
+    assert routed("--watch-namespace=other", "--default-backend-service=default/web") == [
+        ("there.example", "other", 0),
+        ("*", "default", 2),
+    ]
+
+
 def test_flags_of_the_daemon_are_not_its_own() -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(["routes", "--manifests=.", "--workers=2"])
