@@ -1,6 +1,7 @@
 """What the upstream is told beside what the client said: header sets, another Host, a fixed Connection field."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from ingressd.http.fields import folded
 from ingressd.http.target import normalise_host
 from ingressd.policy.ask import Ask, Plan
 from ingressd.policy.response_fields import FieldError, Fields, field_problem
-from ingressd.policy.variables import Extra, Template, compile_template
+from ingressd.policy.variables import OF_MOMENT, Extra, Template, compile_template
 
 _NO_EXTRA: Final[Extra] = {}
 _LINE_BREAK = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -35,13 +36,17 @@ class RequestEdits(Struct, frozen=True, gc=False, array_like=True):
     connection: str = ""
 
 
+def _no_moment() -> Extra:
+    return {}
+
+
 class RequestEditor:
     """``RequestEdits`` made ready for one route of one worker."""
 
-    __slots__ = ("_connection", "_fixed", "_host", "_templates", "names", "replaces")
+    __slots__ = ("_connection", "_fixed", "_host", "_moment", "_templates", "names", "replaces")
 
-    def __init__(self, edits: RequestEdits) -> None:
-        """Raises FieldError or TemplateError, both of them ValueErrors."""
+    def __init__(self, edits: RequestEdits, moment: Callable[[], Extra] = _no_moment) -> None:
+        """``moment`` knows the values of ``OF_MOMENT``. Raises FieldError or TemplateError, which are ValueErrors."""
         removed = {name.lower() for name in edits.remove}
         fields = {name.lower(): (name, value) for name, value in edits.fields}
         for name, value in fields.values():
@@ -56,6 +61,7 @@ class RequestEditor:
         """Those that do not go upstream as the client sent them (``Plan.without``)."""
         self._fixed = b"".join(_line(name, value.text.encode()) for name, value in templates if not value.variables)
         self._templates: tuple[tuple[str, Template], ...] = tuple(one for one in templates if one[1].variables)
+        self._moment = moment if any(value.variables & OF_MOMENT for _, value in templates) else None
         self._connection = f"Connection: {edits.connection.lower()}\r\n".encode() if edits.connection else b""
         self._host = compile_template(edits.host) if edits.host else None
         self.replaces = names & OURS
@@ -71,6 +77,8 @@ class RequestEditor:
     def lines(self, ask: Ask, extra: Extra = _NO_EXTRA) -> bytes:
         """The whole field lines that go upstream."""
         added = self._fixed
+        if self._moment is not None:
+            extra = {**extra, **self._moment()}
         for name, template in self._templates:
             added += _line(name, template.expand(ask, extra))
         return added + self._connection

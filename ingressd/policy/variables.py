@@ -19,9 +19,8 @@ _Getter = Callable[[Ask, Extra], bytes]
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})|\$")
 _NOTHING: Final[Extra] = {}
 
-EXTRA: Final = frozenset(
+OF_ROUTE: Final = frozenset(
     {
-        # of the route
         "ingress_name",
         "location_path",
         "namespace",
@@ -29,43 +28,49 @@ EXTRA: Final = frozenset(
         "proxy_upstream_name",
         "service_name",
         "service_port",
-        # of the connection and of what was decided
-        "connection",
-        "connection_requests",
-        "pid",
-        "proxy_protocol_addr",
-        "proxy_protocol_port",
-        "remote_port",
-        "remote_user",
-        "server_addr",
-        "ssl_cipher",
-        "ssl_client_fingerprint",
-        "ssl_client_i_dn",
-        "ssl_client_serial",
-        "ssl_protocol",
-        "ssl_server_name",
-        # of the exchange when it has ended
-        "body_bytes_sent",
-        "bytes_sent",
-        "hostname",
-        "msec",
-        "pipe",
-        "request_completion",
-        "request_length",
-        "request_time",
-        "status",
-        "time_iso8601",
-        "time_local",
-        "upstream_addr",
-        "upstream_bytes_received",
-        "upstream_bytes_sent",
-        "upstream_cache_status",
-        "upstream_connect_time",
-        "upstream_header_time",
-        "upstream_response_length",
-        "upstream_response_time",
-        "upstream_status",
     }
+)
+OF_MOMENT: Final = frozenset({"hostname", "msec", "pid", "time_iso8601", "time_local"})
+"""What is said of a request when it goes upstream, such as ``X-Request-Start: t=${msec}``."""
+
+EXTRA: Final = (
+    OF_ROUTE
+    | OF_MOMENT
+    | frozenset(
+        {
+            # of the connection and of what was decided
+            "connection",
+            "connection_requests",
+            "proxy_protocol_addr",
+            "proxy_protocol_port",
+            "remote_port",
+            "remote_user",
+            "server_addr",
+            "ssl_cipher",
+            "ssl_client_fingerprint",
+            "ssl_client_i_dn",
+            "ssl_client_serial",
+            "ssl_protocol",
+            "ssl_server_name",
+            # of the exchange when it has ended
+            "body_bytes_sent",
+            "bytes_sent",
+            "pipe",
+            "request_completion",
+            "request_length",
+            "request_time",
+            "status",
+            "upstream_addr",
+            "upstream_bytes_received",
+            "upstream_bytes_sent",
+            "upstream_cache_status",
+            "upstream_connect_time",
+            "upstream_header_time",
+            "upstream_response_length",
+            "upstream_response_time",
+            "upstream_status",
+        }
+    )
 )
 """Variables that only the caller of ``expand`` knows, by name. One that it does not give is empty."""
 

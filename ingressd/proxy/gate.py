@@ -36,6 +36,7 @@ from ingressd.policy.trailing_slash import trailing_slash
 from ingressd.policy.variables import compile_template
 from ingressd.policy.varied_rewrite import VariedRewriter
 from ingressd.proxy.access import AccessRule
+from ingressd.proxy.moment import moment
 from ingressd.proxy.onward import OnwardHeads
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
@@ -168,7 +169,7 @@ class Gate:
         return others == _NOTHING and not self.connection
 
     def _bind_upstream(self, policies: RoutePolicies) -> None:
-        self.request = None if policies.request is None else RequestEditor(policies.request)
+        self.request = None if policies.request is None else RequestEditor(policies.request, moment)
         self.connection = "" if policies.request is None else policies.request.connection.lower()
         """The Connection field that the endpoint gets in place of the client's, if any."""
         replaces = frozenset[bytes]() if self.request is None else self.request.replaces

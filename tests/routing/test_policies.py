@@ -181,6 +181,17 @@ def test_header_sets_come_out_of_config_maps() -> None:
     assert changed.response.fields == (("X-Down", "2"),)
 
 
+def test_variables_that_stand_for_nothing_are_told() -> None:
+    compiled = run(
+        annotated({}),
+        config_map("settings", {"proxy-set-headers": "default/up", "add-headers": "default/down"}),
+        config_map("up", {"X-Start": "t=${msec}", "X-Took": "$upstream_response_time", "X-Of": "$service_name"}),
+        config_map("down", {"X-Id": "$req_id", "X-Cost": "5 $"}),
+    )
+    told = {(one.reason, one.message.partition(":")[0]) for one in compiled.findings if one.kind == "ConfigMap"}
+    assert told == {("EmptyVariable", "X-Took"), ("LiteralVariable", "X-Id")}
+
+
 def test_custom_headers_must_be_allowed() -> None:
     one = annotated({"custom-headers": "default/headers"})
     allowed = config_map("settings", {"global-allowed-response-headers": "x-one"})

@@ -1,5 +1,6 @@
 """What the annotations of every Ingress are read against: the controller's ConfigMap and the header sets it names."""
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -10,11 +11,14 @@ from ingressd.model.objects import ConfigMap
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.redirects import HttpsRedirect
 from ingressd.policy.response_fields import Fields, Hsts, field_problem
-from ingressd.policy.variables import TemplateError, compile_template
+from ingressd.policy.variables import EXTRA, OF_MOMENT, OF_ROUTE, TemplateError, compile_template
 from ingressd.routing.annotations import AnnotationValues, GlobalValues, Row
 from ingressd.routing.annotations.rows import clients, responses
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import ServiceTarget
+
+_VARIABLE = re.compile(r"\$(?:[a-z_][a-z0-9_]*|\{[a-z_][a-z0-9_]*\})")
+_NEVER_KNOWN = EXTRA - OF_ROUTE - OF_MOMENT
 
 
 class PathPolicies(Struct, frozen=True, gc=False):
@@ -67,6 +71,7 @@ class PolicyContext:
         if config.get(clients.PROXY_ADD_ORIGINAL_URI_HEADER):
             self.request_fields = (("X-Original-URI", "$request_uri"), *self.request_fields)
         self.response_fields = self._fields(responses.ADD_HEADERS)
+        self._tell_variables(self.response_fields)
         self.hsts = self._hsts()
         self.unset = AnnotationValues(config, {}, denied=config.denied)
         self.common: RoutePolicies | None = None  # of an Ingress that says nothing
@@ -110,12 +115,22 @@ class PolicyContext:
         usable = []
         for name, value in fields:
             try:
-                compile_template(value)
+                unknown = sorted(compile_template(value).variables & _NEVER_KNOWN)
             except TemplateError as error:
                 self._say(clients.PROXY_SET_HEADERS, "error", "BadHeader", f"{name}: {error}; it is left out")
-            else:
-                usable.append((name, value))
+                continue
+            if unknown:
+                why = f"{name}: ${unknown[0]} is not known when a request goes upstream, and stands for nothing"
+                self._say(clients.PROXY_SET_HEADERS, "warning", "EmptyVariable", why)
+            usable.append((name, value))
         return tuple(usable)
+
+    def _tell_variables(self, fields: Fields) -> None:
+        for name, value in fields:
+            found = _VARIABLE.search(value)
+            if found is not None:
+                why = f"{name}: {found[0]} goes to clients as it is written: variables are not filled in here"
+                self._say(responses.ADD_HEADERS, "warning", "LiteralVariable", why)
 
     def _say(self, row: Row[str], level: Level, reason: str, message: str) -> None:
         meta = self.config_map.meta if self.config_map is not None else None

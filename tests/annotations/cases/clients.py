@@ -201,6 +201,14 @@ CASES: list[Case] = [
         config={"proxy-set-headers": "default/headers"},
     ),
     case(
+        "what begins a request's time upstream",
+        {"ingressd.io/request-headers-set": "X-Request-Start: t=${msec}\nX-From: $hostname"},
+        (
+            Ask(),
+            Want(sent={"x-request-start": re.compile(r"^t=[0-9]{10}\.[0-9]{3}$"), "x-from": re.compile(".")}),
+        ),
+    ),
+    case(
         "the target as it was",
         {},
         (Ask(path="/x?a=1"), Want(sent={"x-original-uri": "/x?a=1"})),
