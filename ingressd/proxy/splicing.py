@@ -110,8 +110,12 @@ class Splices:
     def _on_ready(self) -> None:
         if self._epoll is None:
             return
-        for descriptor, _ in self._epoll.poll(0, 1):  # who has had a turn goes to the end of the queue
-            splice = self._waiting[descriptor]
+        if len(self._waiting) == 1:
+            ready = list(self._waiting.values())  # no need to ask who
+        else:
+            # Who has had a turn goes to the end of the kernel's queue.
+            ready = [self._waiting[descriptor] for descriptor, _ in self._epoll.poll(0, 1)]
+        for splice in ready:
             try:
                 splice.turn()
             except Exception:
@@ -176,10 +180,10 @@ class Splice:
         """Move what can be moved now."""
         was_blocked = self._in_pipe > 0
         try:
-            self._push()
+            if was_blocked:
+                self._push()
             took_all = not self._in_pipe
-            if took_all and self._left:
-                self._pull()
+            if took_all and self._left and self._pull():
                 self._push()
             if self._in_pipe:
                 self._watch(self._client, select.EPOLLOUT)
@@ -189,7 +193,8 @@ class Splice:
             else:
                 self._fall_back()
             return
-        self._tell(was_blocked=was_blocked, took_all=took_all)
+        if was_blocked or self._in_pipe:
+            self._tell(was_blocked=was_blocked, took_all=took_all)
         if not self._left and not self._in_pipe:
             self._finish()
 
@@ -203,13 +208,17 @@ class Splice:
         except OSError:
             self._fall_back()
 
-    def _pull(self) -> None:
-        """From the endpoint into the pipe, which is empty. Raises OSError, also at the endpoint's end."""
+    def _pull(self) -> bool:
+        """From the endpoint into the pipe, which is empty; whether there was anything.
+
+        Raises:
+            OSError: also at the endpoint's end.
+        """
         try:
             count = os.splice(self._endpoint, self._pipe[1], min(self._left, _TURN_BYTES), flags=_FLAGS)
         except BlockingIOError:
             self._watch(self._endpoint, select.EPOLLIN)
-            return
+            return False
         if not count:
             raise ConnectionResetError
         self._left -= count
@@ -217,20 +226,21 @@ class Splice:
         up = self._up
         if up.deadline != NEVER:
             up.arm(monotonic() + up.read_s)
+        return True
 
     def _push(self) -> None:
-        """From the pipe to the client. Raises OSError."""
-        if self._in_pipe:
-            with suppress(BlockingIOError):
-                count = os.splice(self._pipe[0], self._client, self._in_pipe, flags=_FLAGS)
-                self._in_pipe -= count
-                self._forwarding.bytes_out += count
+        """From the pipe, which is not empty, to the client. Raises OSError."""
+        try:
+            count = os.splice(self._pipe[0], self._client, self._in_pipe, flags=_FLAGS)
+        except BlockingIOError:
+            return
+        self._in_pipe -= count
+        self._forwarding.bytes_out += count
 
     def _tell(self, *, was_blocked: bool, took_all: bool) -> None:
         """Whose turn it is now, which is whose time runs: as if the pipe were the transport's buffer."""
         down = self._forwarding.down
-        if self._in_pipe or was_blocked:
-            down.beside_bytes = self._in_pipe
+        down.beside_bytes = self._in_pipe
         if not self._in_pipe:
             if was_blocked:
                 down.resume_writing()
