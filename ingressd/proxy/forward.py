@@ -424,8 +424,12 @@ class Forwarding(Exchange):
         return line, connection
 
     def _may_keep_alive(self) -> bool:
-        # Bytes after a request to switch protocols may be in another protocol: never read as a request.
-        return not self.close_after and not self._offered and self.down.may_keep_alive(self.request)
+        # Bytes after a request to switch protocols may be in another protocol: never read as a request, not even when
+        # nobody was told of the offer.
+        request = self.request
+        if self.close_after or (request.fields.upgrade and request.line.minor):
+            return False
+        return self.down.may_keep_alive(request)
 
     def _take_out_head(self) -> bytes:
         """The response's head, to be written now."""

@@ -328,3 +328,16 @@ def test_a_status_may_lead_to_the_next_endpoint(tries: int, method: str) -> None
     assert statuses_of(path.received, [method.encode()]) == [200 if tries == 2 else 503]
     assert path.local.retried() == ({"http_503": 1} if tries == 2 else {})
     path.close()
+
+
+@pytest.mark.parametrize("policies", [{"request": RequestEdits(connection="keep-alive")}, {}])
+def test_what_follows_an_offer_is_no_request_whoever_was_told_of_it(policies: dict[str, Any]) -> None:
+    pages = ErrorPages("default/pages:80", (404,))
+    path = gated(RoutePolicies(error_pages=pages, **policies), backends={"default/pages:80": (9,)})
+    path.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    path.send(get("Connection: upgrade", "Upgrade: websocket") + get(target="/not-a-request"))
+    assert fields_of(path.received)["connection"] == "close"
+    assert len(path.statuses) == 1
+    assert b"/not-a-request" not in b"".join(origin.transport.written for origin in path.origins)
+    assert path.transport.ended
+    path.close()
