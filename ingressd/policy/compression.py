@@ -8,6 +8,7 @@ codings are off by default. Leave them off for pages that show a token beside pa
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -37,7 +38,7 @@ _FORBIDDING: Final = (
     b"\r\ndigest:",
     b"\r\ncontent-md5:",
 )
-_MSIE6: Final = r"MSIE [4-6]\."  # what nginx means by the word msie6
+_MSIE6: Final = "msie6"
 
 
 class CodingSettings(Struct, frozen=True, gc=False, array_like=True):
@@ -51,7 +52,7 @@ class CodingSettings(Struct, frozen=True, gc=False, array_like=True):
 class Compression(Struct, frozen=True, gc=False, array_like=True):
     """``use-gzip`` and ``enable-brotli`` with their companions; None: that coding is off.
 
-    ``gzip_disable``: a pattern of user agents that get no gzip.
+    ``gzip_disable``: a pattern of user agents that get no gzip, or ``msie6``.
     """
 
     gzip: CodingSettings | None = None
@@ -82,7 +83,7 @@ class _Prepared(NamedTuple):
 class CompressionRules:
     """``Compression`` made ready for one worker. Raises PatternError."""
 
-    __slots__ = ("_brotli", "_brotli_types", "_disabled", "_gzip", "_gzip_types", "_remembered")
+    __slots__ = ("_brotli", "_brotli_types", "_gzip", "_gzip_types", "_is_disabled", "_remembered")
 
     def __init__(self, settings: Compression, *, has_brotli: bool) -> None:
         """``has_brotli``: the library is there; without it brotli counts as off."""
@@ -90,8 +91,7 @@ class CompressionRules:
         self._brotli = settings.brotli if has_brotli else None
         self._gzip_types = _types(self._gzip)
         self._brotli_types = _types(self._brotli)
-        disable = _MSIE6 if settings.gzip_disable == "msie6" else settings.gzip_disable
-        self._disabled: Pattern | None = compile_pattern(disable, ignore_case=True) if disable else None
+        self._is_disabled = _disabling(settings.gzip_disable)
         self._remembered: dict[tuple[bytes, int], _Prepared | None] = {}
 
     def choose(
@@ -129,9 +129,6 @@ class CompressionRules:
             return "br"
         return "gzip" if gzip else None
 
-    def _is_disabled(self, agent: bytes) -> bool:
-        return self._disabled is not None and self._disabled.search(agent.decode("latin-1")) is not None
-
     def _prepare(self, fields: ResponseFields) -> _Prepared | None:
         key = (fields.onward, fields.content_length)
         try:
@@ -168,6 +165,22 @@ class CompressionRules:
 
 
 _ACCEPT_RANGES: Final = frozenset({b"accept-ranges"})  # ranges are of bytes that this client does not get
+
+
+def _disabling(text: str) -> Callable[[bytes], bool]:
+    """Whether a user agent gets no gzip. Raises PatternError."""
+    if text == _MSIE6:
+        return _is_old_explorer
+    if not text:
+        return lambda _: False
+    pattern: Pattern = compile_pattern(text, ignore_case=True)
+    return lambda agent: pattern.search(agent.decode("latin-1")) is not None
+
+
+def _is_old_explorer(agent: bytes) -> bool:
+    """What nginx means by the word msie6: version 4 to 6, but not 6 with SV1, which has learnt to read gzip."""
+    _, found, rest = agent.partition(b"MSIE ")
+    return bool(found) and (rest[:2] in (b"4.", b"5.") or (rest[:2] == b"6." and b"SV1" not in rest))
 
 
 def _types(coding: CodingSettings | None) -> frozenset[str]:

@@ -113,10 +113,25 @@ def test_without_the_library_brotli_is_off() -> None:
 
 
 def test_user_agents_left_out() -> None:
-    settings = Compression(GZIP, gzip_disable="msie6")
-    assert coding(JSON, settings=settings, agent=b"Mozilla/4.0 (compatible; MSIE 6.0)") is None
-    assert coding(JSON, settings=settings, agent=b"Mozilla/5.0") == "gzip"
-    assert coding(JSON, settings=Compression(GZIP, gzip_disable="odd(ball)?"), agent=b"ODDBALL") is None
+    settings = Compression(GZIP, gzip_disable="odd(ball)?")
+    assert coding(JSON, settings=settings, agent=b"ODDBALL") is None
+    assert coding(JSON, settings=settings, agent=b"MSIE 6.0") == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("agent", "chosen"),
+    [
+        (b"Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)", None),
+        (b"Mozilla/4.0 (compatible; MSIE 5.5; Windows NT 5.1)", None),
+        (b"Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)", "gzip"),
+        (b"Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.0)", "gzip"),
+        (b"Mozilla/4.8 [en] (Windows NT 5.1; U)", "gzip"),
+        (b"MSIE ", "gzip"),
+        (b"", "gzip"),
+    ],
+)
+def test_the_word_msie6(agent: bytes, chosen: str | None) -> None:
+    assert coding(JSON, settings=Compression(GZIP, gzip_disable="msie6"), agent=agent) == chosen
 
 
 def test_heads() -> None:
