@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -94,14 +95,23 @@ def _value(suggestion: Suggestion) -> str:
 
 
 def _ingresses(report: MigrationReport) -> Iterator[str]:
+    errors = _errors_below(report)
     for one in report.ingresses:
         where = f" ({one.source})" if one.source else ""
-        yield f"Ingress {one.namespace}/{one.name}{where}: {WORDS[one.verdict]}"
+        count = errors[one.namespace, one.name]
+        more = f", and {_number(count, 'error')} below" if count else ""
+        yield f"Ingress {one.namespace}/{one.name}{where}: {WORDS[one.verdict]}{more}"
         if one.answers:
             what = "answers 503" if one.answers == "503" else "is not served"
             yield from _wrapped(f"{what}: {one.why}", "  ! ")
         for setting in one.settings:
             yield from _setting(setting)
+
+
+def _errors_below(report: MigrationReport) -> Counter[tuple[str, str]]:
+    """Of each Ingress: a verdict is about its settings, and "same" must not stand alone where nothing is served."""
+    below = (*report.conflicts, *report.certificates, *report.rest)
+    return Counter((one.namespace, one.name) for one in below if one.kind == "Ingress" and one.level == "error")
 
 
 def _config(report: MigrationReport) -> Iterator[str]:

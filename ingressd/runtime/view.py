@@ -119,5 +119,7 @@ def findings_of(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
 def describe(finding: Finding) -> str:
     """One line for a person: which object, where in it, what is wrong."""
     name = f"{finding.namespace}/{finding.name}" if finding.namespace else finding.name
-    parts = (f"{finding.kind} {name}".strip(), finding.source and f"({finding.source})", finding.field)
+    what = f"{finding.kind} {name}".strip()
+    source = f"({finding.source})" if what and finding.source else finding.source
+    parts = (what, source, finding.field)
     return " ".join(part for part in parts if part) + f": {finding.message}"

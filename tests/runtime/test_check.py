@@ -59,6 +59,20 @@ def test_an_error_in_two_files_as_json(pod: Pod, tmp_path: Path, capsys: pytest.
     assert [finding["reason"] for finding in report["findings"]] == ["AnnotationLost"]
 
 
+def test_errors_beside_settings_are_counted_where_the_ingress_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("kind: [")
+    sites.write(tmp_path, sites.ingress_class(), sites.ingress("web", {"a.example": {"/": "gone", "/api": "lost"}}))
+
+    code, out, _ = checked(capsys, str(tmp_path))
+
+    assert code == 1
+    assert out.splitlines()[0].endswith(", and 2 errors below")
+    assert f"  error: {broken}: line 1" in out
+
+
 def test_warnings_alone_are_clean(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sites.write(tmp_path, *objects(pod, {"rewrite-targt": "/"}))
 
