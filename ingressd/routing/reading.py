@@ -5,8 +5,6 @@ Whether a claim is granted depends on other objects and is decided elsewhere: ``
 worked out in ``policies``.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -36,7 +34,7 @@ from ingressd.routing.policies.context import PathPolicies, PolicyContext
 from ingressd.routing.policies.hosts import host_wishes
 from ingressd.routing.policies.secure import with_tls
 from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route
-from ingressd.routing.www import sibling
+from ingressd.routing.tls_entries import TlsEntries
 
 
 def seniority(meta: Meta) -> Seniority:
@@ -62,8 +60,7 @@ class _Reader:
         self._defaults = context.defaults
         self._last_resort = last_resort
         self._findings: list[Finding] = []
-        self._listed = self._listed_names() if ingress.tls else {}
-        self._lists_all = any(not entry.hosts for entry in ingress.tls)
+        self._tls = TlsEntries(ingress, self._findings) if ingress.tls else None
         meta = ingress.meta
         self._values = (
             read_annotations(meta, prefix=self._defaults.annotations_prefix, config=context.config)
@@ -145,10 +142,10 @@ class _Reader:
         return HostClaim(host, paths, self._fallback_of(host), place, has_tls, self._root_of(host), self._wishes)
 
     def _has_tls(self, host: str) -> bool:
-        """Whether a ``tls`` entry names the host, or none: whatever its Secret holds, TLS is meant for it."""
-        if not self._ingress.tls or host == ANY_HOST:
-            return False
-        return self._lists_all or host in self._listed or f"*.{host.partition('.')[2]}" in self._listed
+        return self._tls is not None and self._tls.name(host)
+
+    def _server_names(self, rule_hosts: list[str]) -> tuple[ServerNameClaim, ...]:
+        return () if self._tls is None else self._tls.claims(rule_hosts, self._wishes)
 
     def _for_path(self, host: str, path: str, target: ServiceTarget | None) -> PathPolicies:
         """With what the certificate of this Ingress adds; that of another one is added when the host is settled."""
@@ -315,72 +312,6 @@ class _Reader:
             asked.max_body_bytes,
             policies,
         )
-
-    # ── server names ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _server_names(self, rule_hosts: list[str]) -> tuple[ServerNameClaim, ...]:
-        if not self._ingress.tls:
-            return ()
-        listed = self._listed
-        without_hosts = [
-            (entry.secret_name, self._place(f"spec.tls[{number}].secretName"))
-            for number, entry in enumerate(self._ingress.tls)
-            if not entry.hosts
-        ]
-        if without_hosts and not rule_hosts:
-            self._findings.append(
-                without_hosts[0][1].finding(
-                    "warning",
-                    "NoServerName",
-                    "neither the tls entry nor a rule names a host: the certificate is not used",
-                )
-            )
-        claims = {host: ServerNameClaim(host, tuple(offers), True) for host, offers in listed.items()}
-        for host in rule_hosts:
-            if host not in claims and (offers := without_hosts or self._all_secrets()):
-                claims[host] = ServerNameClaim(host, tuple(offers), bool(without_hosts))
-        for host, name in self._other_names(rule_hosts):
-            if name not in claims and host in claims:
-                claims[name] = ServerNameClaim(name, claims[host].offers, False)
-        return tuple(claims.values())
-
-    def _other_names(self, rule_hosts: list[str]) -> list[tuple[str, str]]:
-        """Names that a host is known by besides its own: a certificate that is good for them serves them too."""
-        wishes = self._wishes
-        if wishes is None:
-            return []
-        names = [(host, alias) for alias in _usable(wishes.aliases) for host in rule_hosts]
-        if wishes.www:
-            names += [(host, sibling(host)) for host in rule_hosts if not host.startswith("*.")]
-        return names
-
-    def _listed_names(self) -> dict[str, list[tuple[str, Place]]]:
-        names: dict[str, list[tuple[str, Place]]] = {}
-        for number, entry in enumerate(self._ingress.tls):
-            for position, declared in enumerate(entry.hosts):
-                field = f"spec.tls[{number}].hosts[{position}]"
-                try:
-                    host = normal_host(declared)
-                except DeclaredError as error:
-                    self._say(field, "error", error.reason, f"{error}; no certificate is served for it")
-                    continue
-                if host != ANY_HOST:
-                    names.setdefault(host, []).append((entry.secret_name, self._place(field)))
-        return names
-
-    def _all_secrets(self) -> list[tuple[str, Place]]:
-        return [
-            (entry.secret_name, self._place(f"spec.tls[{number}].secretName"))
-            for number, entry in enumerate(self._ingress.tls)
-            if entry.secret_name
-        ]
-
-
-def _usable(aliases: Iterable[str]) -> Iterator[str]:
-    """Normal names; what is wrong with the others is said where hosts are settled (``names``)."""
-    for alias in aliases:
-        with suppress(DeclaredError):
-            yield normal_host(alias)
 
 
 @lru_cache(maxsize=4096)
