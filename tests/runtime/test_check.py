@@ -70,7 +70,7 @@ def test_errors_beside_settings_are_counted_where_the_ingress_is_named(
 
     assert code == 1
     assert out.splitlines()[0].endswith(", and 2 errors below")
-    assert f"  error: {broken}: line 1" in out
+    assert f"  error: {broken}:" in out
 
 
 def test_warnings_alone_are_clean(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
