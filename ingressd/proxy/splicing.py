@@ -61,7 +61,7 @@ class Splices:
     def begin(self, forwarding: Forwarding, left: int) -> None:
         """Have the kernel pass on the last ``left`` bytes of a body, where it can. Where not, nothing has happened."""
         up, down = forwarding.up, forwarding.down
-        if up is None or self.running >= _MAX_RUNNING:
+        if up is None or self.running >= _MAX_RUNNING or up.endpoint.tls is not None or down.tls_version is not None:
             return
         endpoint, client = _plain_socket(up.transport), _plain_socket(down.transport)
         if endpoint < 0 or client < 0:
@@ -285,7 +285,10 @@ class Splice:
 
 
 def _plain_socket(transport: asyncio.Transport) -> int:
-    """The descriptor behind ``transport``, or -1 when its bytes are not those of the answer, or nobody gets them."""
+    """The descriptor behind ``transport``, or -1 when it is closing, or its bytes are not those that are written to it.
+
+    Of TLS its owner knows as well: asked twice, because a mistake would be plain text on the wire.
+    """
     if transport.is_closing() or transport.get_extra_info("ssl_object") is not None:
         return -1
     connection = transport.get_extra_info("socket")

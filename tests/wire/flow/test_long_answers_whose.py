@@ -1,19 +1,24 @@
 """Which answers the kernel passes on, of how many at once, and who waits for that."""
 
 import asyncio
+import ssl
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.rate_limit import Bandwidth
 from ingressd.policy.response_fields import ResponseEdits
+from ingressd.policy.upstream_tls import BackendTls
 from ingressd.proxy import splicing
 from ingressd.proxy.proxy_protocol import Relays
 from ingressd.routing.snapshot import Route
 from tests.support.client import connected
 from tests.support.gateway import https_host, local_gateway, one_host
 from tests.support.origin import Seen, origin
+from tests.tls.authority import leaf
 from tests.tls.peers import client_context
 from tests.wire.flow.long_answers import (
     BODY,
@@ -84,6 +89,24 @@ async def test_tls_clients_get_it_the_ordinary_way(kernel: Kernel) -> None:
         assert sha256(await reader.readexactly(len(BODY))).digest() == DIGEST
         assert kernel.calls == 0
         writer.close()
+
+
+async def test_answers_of_tls_endpoints_come_the_ordinary_way(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "pem").write_bytes(leaf().pem + leaf().key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pem")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await generous(Seen(reader, writer, bytearray()))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    snapshot = one_host([server.sockets[0].getsockname()[1]])
+    [backend] = snapshot.backends.values()
+    snapshot = replace(snapshot, backends={backend.key: replace(backend, tls=BackendTls())})
+    async with server, local_gateway(snapshot) as gateway, connected(gateway.http_port) as client:
+        await download(client)
+        assert kernel.calls == 0
 
 
 async def test_clients_behind_a_load_balancer(kernel: Kernel) -> None:
