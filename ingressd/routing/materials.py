@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import ConfigMap, Secret
+from ingressd.policy.htpasswd import read_auth_file, read_auth_map
 from ingressd.routing.claims import ReadIngress
 from ingressd.routing.memo import CompileMemo, KeptMaterial
 from ingressd.routing.place import Place
@@ -14,6 +15,7 @@ from ingressd.routing.snapshot import Material
 from ingressd.tls.checks import TrustError, check_trust
 
 _Values = Mapping[str, bytes]
+_USERS = frozenset({"users", "user-map"})
 
 
 class MaterialError(Exception):
@@ -47,7 +49,8 @@ def _told(kept: KeptMaterial, places: Iterable[Place]) -> Iterator[Finding]:
         if kept.material.problem:
             yield place.finding("error", "MaterialUnusable", f"{kept.material.problem}; what needs it is refused")
         else:
-            yield place.finding("error", "MaterialDoubtful", kept.note)
+            some = kept.material.key.partition(":")[0] in _USERS  # others of them can still log in
+            yield place.finding("warning" if some else "error", "MaterialDoubtful", kept.note)
 
 
 def _made(key: str, cluster: ClusterState, memo: CompileMemo, now: float) -> KeptMaterial:
@@ -60,6 +63,8 @@ def _made(key: str, cluster: ClusterState, memo: CompileMemo, now: float) -> Kep
     made, note = _material(key, kind, name, source), ""
     if kind == "trust" and made.values:
         made, note = _checked_trust(made, name, now)
+    elif kind in _USERS:
+        note = _doubtful_users(made, name)
     return KeptMaterial(source, known.material if known is not None and known.material == made else made, note)
 
 
@@ -94,6 +99,18 @@ def _user_map(secret: Secret) -> _Values:
     if not secret.data:
         raise MaterialError("it names no user")
     return dict(sorted(secret.data.items()))
+
+
+def _doubtful_users(made: Material, name: str) -> str:
+    """Who of the users cannot log in, and why. Says nothing of what was written there."""
+    if not made.values:
+        return ""
+    users, problems = (
+        read_auth_file(made.values["auth"]) if made.key.startswith("users:") else read_auth_map(made.values)
+    )
+    if not users.hashes:
+        return f"Secret {name}: it names no user: nobody can log in"
+    return f"Secret {name}: {'; '.join(problems)}" if problems else ""
 
 
 def _checked_trust(made: Material, name: str, now: float) -> tuple[Material, str]:

@@ -9,6 +9,7 @@ import ssl
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -30,6 +31,7 @@ class TrustError(ValueError):
     """Authorities or revocations that no certificate could be verified against. The message is for their owner."""
 
 
+@lru_cache(maxsize=256)
 def check_ciphers(text: str) -> tuple[str, str]:
     """An OpenSSL cipher list, or the default and why."""
     problem = _cipher_problem(text)

@@ -13,6 +13,7 @@ from ingressd.routing.annotations import GlobalValues, Row
 from ingressd.routing.annotations.rows import backend, clients, observing, tls
 from ingressd.routing.policies.context import PolicyContext
 from ingressd.routing.snapshot import Route
+from ingressd.tls.checks import check_ciphers
 
 _LONGEST_DRAIN_S = 86400.0
 
@@ -46,6 +47,19 @@ def answering_strangers(route: Route, context: PolicyContext) -> Route | None:
 def config_findings(context: PolicyContext, cluster: ClusterState) -> Iterator[Finding]:
     """What is wrong with the ConfigMap and with what it names."""
     yield from context.findings
+    problem = check_ciphers(context.config.get(tls.SSL_CIPHERS))[1] if context.config.is_set(tls.SSL_CIPHERS) else ""
+    if problem and context.config_map is not None:
+        meta = context.config_map.meta
+        yield Finding(
+            kind="ConfigMap",
+            namespace=meta.namespace,
+            name=meta.name,
+            level="error",
+            reason="BadConfigMapValue",
+            field=f"data.{tls.SSL_CIPHERS.config_key}",
+            message=problem,
+            source=meta.source,
+        )
     key = context.defaults.config_map
     if key is not None and key not in cluster.config_maps:
         values = "what it said last still holds" if context.config_map is not None else "the built-in values hold"
@@ -134,7 +148,7 @@ def _log(config: GlobalValues) -> LogFormat:
 
 def _tls(config: GlobalValues) -> ListenerTls:
     return ListenerTls(
-        ciphers=config.get(tls.SSL_CIPHERS) if config.is_set(tls.SSL_CIPHERS) else "",
+        ciphers=check_ciphers(config.get(tls.SSL_CIPHERS))[0] if config.is_set(tls.SSL_CIPHERS) else "",
         protocols=config.get(tls.SSL_PROTOCOLS) if config.is_set(tls.SSL_PROTOCOLS) else (),
         rejects_unknown_names=config.get(tls.SSL_REJECT_HANDSHAKE),
         sends_tickets=config.get(clients.SSL_SESSION_TICKETS) or not config.is_set(clients.SSL_SESSION_TICKETS),
