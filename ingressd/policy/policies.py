@@ -107,6 +107,7 @@ class ListenerTls(Struct, frozen=True, gc=False, omit_defaults=True):
     prefers_server_order: bool = True
     rejects_unknown_names: bool = False
     sends_tickets: bool = True
+    groups: str = ""  # of the key exchange, as OpenSSL spells them
 
 
 class HostTls(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -135,4 +136,5 @@ class GlobalPolicies(Struct, frozen=True, gc=False, omit_defaults=True):
     tls: ListenerTls = ListenerTls()
     keeps_request_id: bool = True  # a client's X-Request-ID is passed on
     makes_request_id: bool = True  # a request without one gets one
+    resolves_ipv6: bool = True  # of names that are asked on the way; those of endpoints are resolved before
     drain_timeout_s: float | None = None  # for exchanges that are open at the end; None: what the command line said

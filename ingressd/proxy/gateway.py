@@ -53,8 +53,8 @@ class Gateway:
     """One worker's data path.
 
     A change replaces, whole and in one turn of the loop: ``state``, ``limits``, ``forwarding``, ``keeps_request_id``,
-    ``makes_request_id``, ``exchange_type``, ``relays``, ``hellos`` and ``client_trust``. Everything else lives as long
-    as the worker.
+    ``makes_request_id``, ``resolves_ipv6``, ``exchange_type``, ``relays``, ``hellos`` and ``client_trust``. Everything
+    else lives as long as the worker.
     """
 
     __slots__ = (
@@ -81,6 +81,7 @@ class Gateway:
         "materials",
         "pool",
         "relays",
+        "resolves_ipv6",
         "retries",
         "services",
         "shared_limits",
@@ -119,6 +120,7 @@ class Gateway:
         self.forwarding: ForwardingRules | None = None  # None: nobody in front of us is believed anything
         self.keeps_request_id = True  # a client's X-Request-ID is passed on
         self.makes_request_id = True  # a request without one gets one
+        self.resolves_ipv6 = True  # names of auth services and mirrors may stand for IPv6 addresses
         self.materials = Materials()
         self.shared_limits = shared_limits  # None: not in a worker
         # Of each host that asks for client certificates, by its name in the table: what a connection's verdict must be

@@ -161,6 +161,10 @@ class Fetcher:
         self, scheme: str, host: str, port: int, message: bytes, method: bytes, timeout_s: float, max_body_bytes: int
     ) -> Fetched:
         addresses = await self.resolver.addresses(host)
+        if not self._gateway.resolves_ipv6 and host not in addresses:
+            addresses = tuple(one for one in addresses if ":" not in one)
+            if not addresses:
+                raise UpstreamError("name_not_resolved", f"{host[:255]} has no IPv4 address", unheard=True)
         first = random.randrange(len(addresses))  # noqa: S311 - balance, not secrecy
         attempts = min(ATTEMPTS, len(addresses) + 1)  # one more, because a kept connection may have ended
         for attempt in range(attempts):

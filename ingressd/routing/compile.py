@@ -17,6 +17,7 @@ from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import Ingress
 from ingressd.routing import classes
+from ingressd.routing.annotations.rows import clients
 from ingressd.routing.backends import BackendIndex, build_backends, named_ports, refresh_backends
 from ingressd.routing.canaries import unmatched_host
 from ingressd.routing.certificates import choose_certificates
@@ -57,6 +58,7 @@ def compile_routes(
     """What to serve, and what is wrong with the objects it comes from. ``now``: seconds since the epoch."""
     memo = memo or CompileMemo()
     context = memo.use(defaults, cluster)
+    cluster = _as_resolved(cluster, context)
     last_resort = _last_resort(defaults)
     declared = _declared(cluster, last_resort, context, memo)
     hosts = declared.hosts
@@ -102,7 +104,9 @@ def refresh_endpoints(
 
     Equals what ``compile_routes`` would give if nothing but these changed; ``compiled`` itself when nothing came of it.
     """
-    backends = refresh_backends(compiled.backends, cluster, defaults, services, memo or CompileMemo())
+    memo = memo or CompileMemo()
+    cluster = _as_resolved(cluster, memo.use(defaults, cluster))
+    backends = refresh_backends(compiled.backends, cluster, defaults, services, memo)
     if backends is compiled.backends:
         return compiled
     by_service = backends.named.by_service
@@ -114,6 +118,14 @@ def refresh_endpoints(
 
 
 # ── stages ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _as_resolved(cluster: ClusterState, context: PolicyContext) -> ClusterState:
+    """Names stand for no IPv6 addresses where the ConfigMap does not want any."""
+    if not context.config.get(clients.DISABLE_IPV6_DNS) or not cluster.resolved:
+        return cluster
+    ipv4 = {name: tuple(one for one in found if ":" not in one) for name, found in cluster.resolved.items()}
+    return replace(cluster, resolved=ipv4)
 
 
 def _last_resort(defaults: RouteDefaults) -> RouteClaim:

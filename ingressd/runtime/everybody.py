@@ -80,6 +80,7 @@ class Everybody:
         gateway.relays = ready.relays
         gateway.keeps_request_id = policies.keeps_request_id
         gateway.makes_request_id = policies.makes_request_id
+        gateway.resolves_ipv6 = policies.resolves_ipv6
         gateway.log.use(ready.format, ready.choice, is_off=policies.log.is_off)
         is_plain = ready.format is None and not gateway.stats.has_details
         gateway.exchange_type = Forwarding if is_plain else Observed

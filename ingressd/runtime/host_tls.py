@@ -72,6 +72,7 @@ def parameters_of(settings: ListenerTls) -> TlsParameters:
         versions[0] if versions else default.minimum_version,
         versions[-1] if versions else default.maximum_version,
         settings.sends_tickets,
+        settings.groups,
     )
 
 

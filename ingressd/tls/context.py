@@ -39,6 +39,7 @@ class TlsParameters:
     minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum_version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
     sends_tickets: bool = True
+    groups: str = ""  # of the key exchange, as ``limit_groups`` takes them; "": those that cost little
 
 
 def apply_parameters(context: ssl.SSLContext, parameters: TlsParameters) -> None:
@@ -47,6 +48,7 @@ def apply_parameters(context: ssl.SSLContext, parameters: TlsParameters) -> None
     Raises ssl.SSLError when OpenSSL refuses the ciphers; then nothing has changed.
     """
     context.set_ciphers(parameters.ciphers)
+    limit_groups(context, parameters.groups)
     context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
     context.minimum_version = parameters.minimum_version
     context.maximum_version = parameters.maximum_version
@@ -70,7 +72,6 @@ def listener_context(alpn: Sequence[str] = HTTP_1_1) -> ssl.SSLContext:
     It holds no certificate: a connection needs one from the server-name callback.
     """
     context = _context(alpn)
-    limit_groups(context)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION  # CRIME; handshakes as a CPU attack
     apply_parameters(context, TlsParameters())
     return context

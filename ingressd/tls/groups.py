@@ -15,10 +15,18 @@ _HYBRID = "X25519MLKEM768:"  # post-quantum; OpenSSL has it since 3.5
 _SSL_CTRL_SET_GROUPS_LIST = 92  # openssl/ssl.h: SSL_CTX_set1_groups_list is a macro for SSL_CTX_ctrl with this
 
 
-def limit_groups(context: ssl.SSLContext) -> None:
-    """Accept X25519, P-256 and P-384; where no way leads there, P-256 alone, which costs most clients a round trip."""
-    groups = _HYBRID + _GROUPS if ssl.OPENSSL_VERSION_INFO >= (3, 5) else _GROUPS
-    if not _set_groups(context, groups):
+def limit_groups(context: ssl.SSLContext, wanted: str = "") -> None:
+    """Accept ``wanted``, or X25519, P-256 and P-384, in this order; where no way leads there, P-256 alone, which costs
+    most clients a round trip.
+
+    ``wanted`` is a list as in ``_GROUPS``, of cheap ones. One that this OpenSSL does not have is left out.
+    """
+    has_hybrid = ssl.OPENSSL_VERSION_INFO >= (3, 5)
+    if not has_hybrid:
+        wanted = ":".join(one for one in wanted.split(":") if one + ":" != _HYBRID)
+    if wanted and _set_groups(context, wanted):
+        return
+    if not _set_groups(context, _HYBRID + _GROUPS if has_hybrid else _GROUPS):
         context.set_ecdh_curve("prime256v1")
 
 

@@ -151,6 +151,25 @@ async def test_the_next_address_is_tried(local: LocalGateway) -> None:
     fetcher.close()
 
 
+async def test_names_stand_for_ipv4_only_where_nobody_wants_more(local: LocalGateway) -> None:
+    async def look_up(name: str) -> tuple[str, ...]:
+        return ("::1", "127.0.0.1") if name == "auth" else ("::1",)
+
+    local.gateway.resolves_ipv6 = False
+    fetcher = Fetcher(local.gateway, Resolver(local.gateway.loop, lookup=look_up))
+    async with origin(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as auth:
+        for _ in range(8):
+            assert (await fetcher.fetch("http", "auth", auth.port, HEAD, b"GET", 30.0, 100)).status == 204
+        assert len(auth.connections) == 1
+        with pytest.raises(UpstreamError) as failure:
+            await fetcher.fetch("http", "other", auth.port, HEAD, b"GET", 30.0, 100)
+        assert failure.value.reason == "name_not_resolved"
+        with pytest.raises(UpstreamError) as failure:  # what somebody wrote as an address is no name
+            await fetcher.fetch("http", "::1", auth.port, HEAD, b"GET", 30.0, 100)
+        assert failure.value.reason == "connect_failed"
+    fetcher.close()
+
+
 async def test_silence_ends_in_time(fetcher: Fetcher, local: LocalGateway) -> None:
     async def script(seen: Seen) -> None:
         await seen.head()

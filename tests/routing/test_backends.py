@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ingressd.model.cluster import ClusterState
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
 from tests.routing.clusters import BACKEND_PARTS, DEFAULTS, PARTS, clusters, shuffled, with_parts_of
-from tests.support.objects import cluster, endpoint_slice, external, ingress, prefix, rule, service
+from tests.support.objects import cluster, config_map, endpoint_slice, external, ingress, prefix, rule, service
 
 DEFAULT = RouteDefaults()
 
@@ -76,6 +76,31 @@ def test_a_memo_sees_what_changed_beside_the_service() -> None:
     assert addresses("10.0.0.1", "192.0.2.1") == ["10.0.0.1", "192.0.2.1"]
     assert addresses("10.0.0.2", "192.0.2.1") == ["10.0.0.2", "192.0.2.1"]
     assert addresses("10.0.0.2", "192.0.2.2") == ["10.0.0.2", "192.0.2.2"]
+
+
+def test_names_stand_for_ipv4_only_where_the_config_map_says_so() -> None:
+    one = ingress("one", rule("a.com", prefix("/", "api:80"), prefix("/v6", "v6:80")))
+    api, v6 = external("api", "api.example.com"), external("v6", "2001:db8::7")
+    defaults = RouteDefaults(config_map=("default", "controller"))
+    memo = CompileMemo()
+
+    def state(wants_ipv4: str, *answers: str) -> ClusterState:
+        config = config_map("controller", {"disable-ipv6-dns": wants_ipv4})
+        return cluster(one, api, v6, config, resolved={"api.example.com": answers})
+
+    def addresses(compiled: Compiled) -> list[str]:
+        return [each.address for each in compiled.snapshot.backends["default/api:80"].endpoints]
+
+    mixed = ("192.0.2.1", "2001:db8::1")
+    assert addresses(compile_routes(state("false", "2001:db8::1"), defaults, memo)) == ["2001:db8::1"]
+    only = compile_routes(state("true", "2001:db8::1"), defaults, memo)
+    assert addresses(only) == []
+    assert "ExternalNameUnresolved" in {finding.reason for finding in only.findings}
+    assert only.external_names == {"api.example.com"}
+    assert [each.address for each in only.snapshot.backends["default/v6:80"].endpoints] == ["2001:db8::7"]
+    assert addresses(compile_routes(state("true", *mixed), defaults, memo)) == ["192.0.2.1"]
+    short = refresh_endpoints(only, state("true", "192.0.2.3", "2001:db8::3"), defaults, [("default", "api")], memo)
+    assert addresses(short) == ["192.0.2.3"]
 
 
 WEB = ingress("one", rule("a.com", prefix("/", "web:80")), rule("b.com", prefix("/", "other:80")))

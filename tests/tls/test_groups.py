@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from ingressd.tls import groups
-from ingressd.tls.context import certificate_context, listener_context
+from ingressd.tls.context import TlsParameters, apply_parameters, certificate_context, listener_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
 from tests.tls.authority import leaf
 from tests.tls.peers import BOTH_VERSIONS, Client, Wire, client_context, connected, server_context
@@ -26,6 +26,34 @@ async def test_cheap_groups_are_accepted(offer: str, version: ssl.TLSVersion) ->
     good = wire(offer, version, server_context("rsa"))
     good.exchange()
     assert good.client.handshake_done
+
+
+@each_version
+@pytest.mark.parametrize(
+    ("wanted", "offer", "is_accepted"),
+    [
+        ("P-384", "P-384", True),
+        ("P-384", "X25519:P-256", False),
+        ("X25519:P-256", "P-384", False),
+        ("X25519:P-256", "P-384:P-256", True),
+        ("X25519MLKEM768:P-384", "P-384", True),
+        ("nonsense", "X25519", True),  # then it is as if nothing was wanted
+        ("nonsense", "P-521", False),
+        ("", "P-256", True),
+    ],
+)
+async def test_groups_may_be_chosen(wanted: str, offer: str, is_accepted: bool, version: ssl.TLSVersion) -> None:
+    server = server_context("rsa")
+    apply_parameters(server, TlsParameters(groups="P-256"))
+    apply_parameters(server, TlsParameters(groups=wanted))
+    met = wire(offer, version, server)
+    if is_accepted:
+        met.exchange()
+        assert met.client.handshake_done
+        return
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        met.exchange()
+    met.transport.connection_lost(None)
 
 
 @pytest.mark.parametrize("offer", ["ffdhe2048", "ffdhe8192", "P-521", "X448"])

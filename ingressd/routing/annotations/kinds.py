@@ -108,6 +108,7 @@ UPSTREAM_CIPHERS: Kind[str] = Kind(
     "OpenSSL cipher list", spelled(texts.UPSTREAM_CIPHERS, "an OpenSSL cipher list"), "", "ECDHE+AESGCM"
 )
 TLS_VERSIONS: Kind[tuple[str, ...]] = Kind("TLS versions", texts.protocols, (), "TLSv1.3")
+CURVES: Kind[str] = Kind("auto or curves", texts.curves, "", "X25519:prime256v1")
 ERROR_PAGE: Kind[str] = Kind(
     "URL", spelled(texts.ERROR_PAGE, "a URL such as https://a.com/no-cert"), "", "https://a.com/no-cert"
 )

@@ -239,6 +239,28 @@ def protocols(value: str) -> tuple[str, ...]:
     return tuple(sorted(set(words)))
 
 
+_CURVES = {
+    "X25519": "X25519",
+    "prime256v1": "P-256",
+    "secp256r1": "P-256",
+    "P-256": "P-256",
+    "secp384r1": "P-384",
+    "P-384": "P-384",
+    "X25519MLKEM768": "X25519MLKEM768",
+}
+
+
+def curves(value: str) -> str:
+    """Groups for the key exchange, spelled as OpenSSL 3 does; "" for auto. Only those that cost a handshake little."""
+    if value == "auto":
+        return ""
+    words = value.split(":")
+    bad = [word for word in words if word not in _CURVES]
+    if bad:
+        raise BadValue(f"{shown(bad[0])} is none of {', '.join(_CURVES)}: all others cost a worker too much")
+    return ":".join(dict.fromkeys(_CURVES[word] for word in words))
+
+
 def header_lines(value: str) -> tuple[tuple[str, str], ...]:
     """``Name: value``, one on a line. Values are literal."""
     return tuple(_header_line(line) for line in lines(value))

@@ -30,6 +30,7 @@ def overall(context: PolicyContext) -> GlobalPolicies:
         log=_log(config),
         tls=_tls(config),
         makes_request_id=config.get(observing.GENERATE_REQUEST_ID),
+        resolves_ipv6=not config.get(clients.DISABLE_IPV6_DNS),
         drain_timeout_s=_drain_timeout(config),
     )
 
@@ -151,5 +152,6 @@ def _tls(config: GlobalValues) -> ListenerTls:
         ciphers=check_ciphers(config.get(tls.SSL_CIPHERS))[0] if config.is_set(tls.SSL_CIPHERS) else "",
         protocols=config.get(tls.SSL_PROTOCOLS) if config.is_set(tls.SSL_PROTOCOLS) else (),
         rejects_unknown_names=config.get(tls.SSL_REJECT_HANDSHAKE),
+        groups=config.get(clients.SSL_ECDH_CURVE),
         sends_tickets=config.get(clients.SSL_SESSION_TICKETS) or not config.is_set(clients.SSL_SESSION_TICKETS),
     )

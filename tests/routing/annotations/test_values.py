@@ -57,6 +57,8 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (texts.pair, "off", None),
     (texts.pair, "/app/  /", ("/app/", "/")),
     (texts.protocols, "TLSv1.3 TLSv1.2", ("TLSv1.2", "TLSv1.3")),
+    (texts.curves, "auto", ""),
+    (texts.curves, "secp384r1:X25519:P-384", "P-384:X25519"),
     (texts.common_name, "CN=^client-[0-9]+$", "CN=^client-[0-9]+$"),
     (texts.http_url, "HTTPS://a.com/x?a=b", "HTTPS://a.com/x?a=b"),
     (texts.app_root, "/app", "/app"),

@@ -3,6 +3,7 @@
 from ingressd.routing.annotations.kinds import (
     BOOL,
     BUFFERS,
+    CURVES,
     GO_DURATION,
     LIST,
     NATURAL,
@@ -258,7 +259,15 @@ SSL_DH_PARAM = _key(
     difference="Keys are exchanged over elliptic curves only (ECDHE), which need none.",
     example="ingress/dhparam",
 )
-SSL_ECDH_CURVE = _key("ssl-ecdh-curve", TEXT, "auto", "Curves.", support="not yet", example="X25519:prime256v1")
+SSL_ECDH_CURVE = _key(
+    "ssl-ecdh-curve",
+    CURVES,
+    "auto",
+    "Curves of the key exchange, the preferred one first.",
+    support="differs",
+    difference="`auto` is X25519, P-256 and P-384, and the hybrid X25519MLKEM768 where OpenSSL has it; others cannot "
+    "be had. Hosts that ask for client certificates keep to OpenSSL's choice.",
+)
 SSL_EARLY_DATA = _key(
     "ssl-early-data",
     BOOL,
@@ -289,7 +298,11 @@ DISABLE_IPV6 = _key(
     difference="Use `--bind-address 0.0.0.0`.",
 )
 DISABLE_IPV6_DNS = _key(
-    "disable-ipv6-dns", BOOL, "false", "IPv6 addresses of ExternalName Services are left out.", support="not yet"
+    "disable-ipv6-dns",
+    BOOL,
+    "false",
+    "IPv6 addresses of names are left out: of ExternalName Services, auth services and mirrors.",
+    support="same",
 )
 DEFAULT_TYPE = _key(
     "default-type",
