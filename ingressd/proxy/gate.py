@@ -61,7 +61,14 @@ _BEFOREHAND: Final = (
     *("rewrite", "https_redirect", "limits", "addresses", "basic_auth", "external_auth", "satisfy_any"),
     *("varied_rewrite", "request", "hash_by", "secure_backend", "response", "cookies"),
 )
-"""Policies that are done with a request when it has passed: they leave a plan that can be put into words."""
+"""Policies that are done with a request when it has passed. What is left is said beforehand: a head for the endpoint,
+who chooses it, and an edit for every answer.
+"""
+_TENDED: Final = (
+    *("canary", "affinity", "canary_affinity", "latency_balanced", "next_upstream", "location"),
+    *("max_response_header_bytes", "access_log"),
+)
+"""Policies that have to look at an attempt or an answer, and leave bodies alone."""
 
 
 def bind_gate(vhost_name: str, route: Route, gateway: Gateway) -> Gate | None:
@@ -113,7 +120,9 @@ class Gate:
         "hash_subset",
         "heads",
         "is_light",
+        "is_tended",
         "latency_balanced",
+        "looks_at_statuses",
         "max_response_header_bytes",
         "mirror",
         "next_upstream",
@@ -140,10 +149,14 @@ class Gate:
         self._bind_upstream(policies)
         self.answers = ResponseRules(policies, gateway.services.encoders)
         self.access_log = policies.access_log
-        self.is_light = self._is_light(policies)
+        self.is_light = self._is_among(policies, _BEFOREHAND)
         """Whether, once a request has passed, an exchange that knows no policies can do the rest."""
-        self.plans = any((self._secure, self._hash_by, self.request, policies.basic_auth, self.certificates))
-        """Whether ``plan_upstream`` has anything to say where ``is_light``."""
+        self.is_tended = self.is_light or self._is_among(policies, _BEFOREHAND + _TENDED)
+        """Whether all that it takes besides is a look at each answer (``proxy/tended``)."""
+        self.plans = any(
+            (self._secure, self._canary, self._hash_by, self.request, policies.basic_auth, self.certificates)
+        )
+        """Whether ``plan_upstream`` has anything to say where ``is_tended``."""
         self._bind_steps(policies, route, gateway)
         self.shortcut = bind_shortcut(policies, self) if self.is_light else None
 
@@ -163,9 +176,9 @@ class Gate:
         self.bodyless_steps = tuple(step for phase, step in bound if phase is not Phase.BODY_SIZE)
         """For requests that announce no body, as most do."""
 
-    def _is_light(self, policies: RoutePolicies) -> bool:
-        """What is left is said beforehand: a head, who chooses an endpoint, and an edit for every answer."""
-        others = replace(policies, **{name: getattr(_NOTHING, name) for name in _BEFOREHAND})
+    def _is_among(self, policies: RoutePolicies, names: tuple[str, ...]) -> bool:
+        """Whether a route asks for nothing but these. What is not listed anywhere takes the longest way."""
+        others = replace(policies, **{name: getattr(_NOTHING, name) for name in names})
         return others == _NOTHING and not self.connection
 
     def _bind_upstream(self, policies: RoutePolicies) -> None:
@@ -184,6 +197,7 @@ class Gate:
         self.chooses = any((self._hash_by, self.sticky, self._canary_sticky, self.latency_balanced))
         """Whether it is not the backend itself that chooses an endpoint."""
         self.next_upstream = None if policies.next_upstream is None else NextUpstreamRule(policies.next_upstream)
+        self.looks_at_statuses = self.next_upstream is not None or self.pages is not None
         self.mirror = None if policies.mirror is None else MirrorRule(policies.mirror)
         self.buffers_request = policies.buffers_request
         self.max_response_header_bytes = policies.max_response_header_bytes

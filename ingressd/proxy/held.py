@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from ingressd.http.head import RequestHead
 from ingressd.policy.ask import Answer
 from ingressd.proxy.choosing import chooser
+from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.passage import Passage
 from ingressd.proxy.planned import PlannedForwarding
 from ingressd.proxy.records import record_own, record_unforwarded
+from ingressd.proxy.tended import BoundedTended, Tended, TendedObserved
 
 if TYPE_CHECKING:
     from ingressd.proxy.access import Awaited
@@ -47,25 +49,37 @@ def pass_gate(down: Downstream, request: RequestHead, route: LiveRoute, gate: Ga
             else:
                 Held(passage, ruling, rest).start()
             return
-    if gate.is_light and route.backend is not None and not passage.held:
-        allowed = passage.allowed
-        if allowed is None or not allowed.cookies:
-            _forward_lightly(passage, route.backend, rest)
-            return
-    go_on(passage, None, rest)
+    if gate.is_tended and route.backend is not None:
+        _forward_soon(passage, route.backend, rest)
+    else:
+        go_on(passage, None, rest)
 
 
-def _forward_lightly(passage: Passage, backend: LiveBackend, rest: bytes) -> None:
-    """All that is asked for can be said beforehand: an exchange like any other does it."""
+def _forward_soon(passage: Passage, backend: LiveBackend, rest: bytes) -> None:
+    """Nearly all that is asked for can be said beforehand: an exchange like any other does it, or one that has an eye
+    on its end and its answer.
+    """
     down, gate, ask = passage.down, passage.gate, passage.ask
     picks: Picks = backend
     if gate.plans:
         gate.plan_upstream(ask, passage, down.gateway.backends.cell)
         if passage.backend is not None:
             picks = backend = down.gateway.backends.cell(passage.backend)
-        if gate.chooses:
-            picks = chooser(gate, backend, ask, passage)
-    forwarding = down.gateway.exchange_type(down, passage.request, passage.route, picks, ask.request_id)
+    if gate.chooses:
+        picks = chooser(gate, backend, ask, passage)
+    kind, allowed = down.gateway.exchange_type, passage.allowed
+    forwarding: Forwarding
+    if gate.is_light and not passage.held and (allowed is None or not allowed.cookies):
+        forwarding = kind(down, passage.request, passage.route, picks, ask.request_id)
+    elif kind is Forwarding:
+        kind_of_tended = BoundedTended if gate.max_response_header_bytes else Tended
+        forwarding = kind_of_tended(down, passage.request, passage.route, picks, ask.request_id)
+        forwarding.passage = passage
+    else:
+        forwarding = TendedObserved(down, passage.request, passage.route, picks, ask.request_id)
+        forwarding.passage = passage
+        if passage.is_canary:
+            forwarding.alternative_name = backend.upstream_name
     forwarding.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
     down.begin(forwarding)
     forwarding.start(rest, gate.heads.of(passage))

@@ -37,7 +37,8 @@ class Observed(Forwarding):
         super()._send(connection, now)
 
     def on_response_head(self, head: ResponseHead, framing: int) -> None:
-        self.answered = head
+        edit = self.edit
+        self.answered = head.with_server() if edit is not None and edit.shows_server else head
         self.header_s = monotonic() - self.upstream_started
         super().on_response_head(head, framing)
 

@@ -12,25 +12,21 @@ from ingressd.errors import BadRequest, ProxyError, UpstreamError
 from ingressd.http.response import CHUNKED, ResponseHead
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.choosing import chooser
-from ingressd.proxy.exchange import STALE, Happening, State, Verdict
+from ingressd.proxy.exchange import Happening, State, Verdict
 from ingressd.proxy.forward import Forwarding
-from ingressd.proxy.observed import Observed
 from ingressd.proxy.outlet import Outlet
-from ingressd.proxy.pool import LiveEndpoint
 from ingressd.proxy.request_body import DroppedBody, RequestBody
 from ingressd.proxy.respond import status_of
+from ingressd.proxy.tended import TendedObserved
 from ingressd.proxy.timers import NEVER
 
 if TYPE_CHECKING:
-    from ingressd.policy.next_upstream import NextUpstreamRule
     from ingressd.proxy.passage import Passage
     from ingressd.proxy.serving import LiveBackend
     from ingressd.proxy.upstream import UpstreamConnection
 
-_TOO_LATE = (State.RESPONDING, State.TUNNELLING, State.ENDED)
 
-
-class PlannedForwarding(Observed):
+class PlannedForwarding(TendedObserved):
     """See the module's text. ``backend`` is the route's own, should the plan name no other."""
 
     __slots__ = (
@@ -42,16 +38,15 @@ class PlannedForwarding(Observed):
         "_is_gathering",
         "_mirror",
         "_outlet",
-        "_passage",
         "_trailers",
     )
 
     def __init__(self, passage: Passage, backend: LiveBackend) -> None:
         ask, gate = passage.ask, passage.gate
         super().__init__(passage.down, passage.request, passage.route, backend, ask.request_id)
+        self.passage = passage
         self._ask = ask
         self._gate = gate
-        self._passage = passage
         if passage.began:
             self.started = passage.began
         self.edit = gate.answers.edit(passage, is_tls=ask.is_tls)
@@ -75,7 +70,7 @@ class PlannedForwarding(Observed):
 
     def _onward_head(self) -> bytes:
         gate = self._gate
-        return self._head if self._is_aside else gate.heads.of(self._passage, expects=not gate.buffers_request)
+        return self._head if self._is_aside else gate.heads.of(self.passage, expects=not gate.buffers_request)
 
     def start(self, rest: bytes, head: bytes = b"") -> None:
         if self._gate.buffers_request and self._body is not None and not self._is_aside:
@@ -125,15 +120,6 @@ class PlannedForwarding(Observed):
         if head is not None:
             self.gateway.services.mirrors.send(rule, head, self._ask.method, body)
 
-    def _send(self, connection: UpstreamConnection, now: float) -> None:
-        if self._gate.max_response_header_bytes:
-            connection.max_head_bytes = self._gate.max_response_header_bytes
-        super()._send(connection, now)
-
-    def _give_back(self, endpoint: LiveEndpoint, connection: UpstreamConnection, now: float) -> None:
-        connection.max_head_bytes = self.gateway.limits.response_header_bytes
-        super()._give_back(endpoint, connection, now)
-
     def _await_next(self, connection: UpstreamConnection, body: RequestBody) -> None:
         if self._is_aside and not connection.write_paused:
             self.down.stop_waiting()  # for a body of which nobody gets a byte
@@ -143,34 +129,14 @@ class PlannedForwarding(Observed):
 
     # -- failures
 
+    @property
+    def _tried_since(self) -> float:
+        return self._began
+
     def decide(self, error: UpstreamError, *, max_attempts: int, budget: RetryBudget) -> Verdict:
-        rule = self._gate.next_upstream
-        if rule is None or self._is_aside:
-            return super().decide(error, max_attempts=max_attempts, budget=budget)
-        if self.state in _TOO_LATE:
-            return Verdict.ABORT
-        if error.reason == "no_endpoints" or not self._rule_allows(rule, error.reason, unheard=error.unheard):
-            return Verdict.REPLY
-        return Verdict.RETRY if error.reason == STALE or budget.spend() else Verdict.REPLY
-
-    def _rule_allows(self, rule: NextUpstreamRule, reason: str, *, unheard: bool) -> bool:
-        return rule.allows(
-            reason,
-            attempts=self.attempts,
-            elapsed_s=monotonic() - self._began,
-            unheard=unheard,
-            idempotent=self.idempotent,
-            replayable=self.replayable,
-        )
-
-    def _blame(self, error: UpstreamError) -> None:
-        super()._blame(error)
-        self._observe_latency()
-
-    def _observe_latency(self) -> None:
-        if self._gate.latency_balanced and self.endpoint is not None:
-            now = monotonic()
-            self.endpoint.latency.observe(now - self.upstream_started, now)
+        if self._is_aside:
+            return Forwarding.decide(self, error, max_attempts=max_attempts, budget=budget)
+        return super().decide(error, max_attempts=max_attempts, budget=budget)
 
     def _reply(self, error: ProxyError) -> None:
         status = status_of(error)
@@ -193,7 +159,7 @@ class PlannedForwarding(Observed):
         pages = self._gate.pages
         assert pages is not None  # noqa: S101 - shows_page has said so
         self._is_aside = True
-        forwarded = self._passage.forwarded
+        forwarded = self.passage.forwarded
         if self.request_id:
             forwarded = b"X-Request-ID: %b\r\n%b" % (self.request_id, forwarded)
         detour = pages.detour(self._ask, status, forwarded)
@@ -217,70 +183,28 @@ class PlannedForwarding(Observed):
 
     # -- the response
 
-    def on_response_head(self, head: ResponseHead, framing: int) -> None:
-        endpoint = self.endpoint
-        if endpoint is not None and endpoint.health.has_failed:
-            endpoint.health.succeeded()
-        self._observe_latency()
-        if not self._is_aside and self._goes_elsewhere(head.status):
-            return
-        rules = self._gate.answers
-        self.answered = head.with_server() if rules.editor.shows_server else head
-        self.header_s = monotonic() - self.upstream_started
-        self.status = head.status
-        more = self._lines_for(head.status)
-        if rules.is_fixed and not more:
-            Forwarding.on_response_head(self, head, framing)
-        else:
-            self._out_head = self._edited_head(self.answered, framing, more)
-
     def _goes_elsewhere(self, status: int) -> bool:
-        """Whether nobody gets this answer: the next endpoint is asked, or an error page is fetched."""
-        gate, reason = self._gate, f"http_{status}"
-        rule = gate.next_upstream
-        if (
-            rule is not None
-            and status in rule.statuses
-            and self._rule_allows(rule, reason, unheard=False)
-            and self.gateway.retries.spend()
-        ):
-            self._ask_the_next(reason)
+        if self._is_aside:
+            return False
+        if super()._goes_elsewhere(status):
             return True
-        if gate.pages is not None and status in gate.pages.statuses and gate.shows_page(status):
-            self._go_aside(status)
-            return True
-        return False
+        pages = self._gate.pages
+        if pages is None or status not in pages.statuses or not self._gate.shows_page(status):
+            return False
+        if self.endpoint is not None and self.endpoint.health.has_failed:
+            self.endpoint.health.succeeded()  # it has answered
+        self._go_aside(status)
+        return True
 
-    def _ask_the_next(self, reason: str) -> None:
-        self.gateway.stats.retried(reason)
-        self._let_go()
-        self.move(Happening.RETRY)
-        if self.endpoint is not None:
-            self._tried = (*self._tried, self.endpoint)
-        self._attempt(monotonic())
-
-    def _lines_for(self, status: int) -> bytes:
-        """What only this answer has: cookies of the auth service and of ours."""
-        allowed, cookie = self._passage.allowed, self._passage.cookie
-        return cookie if allowed is None else allowed.cookies_for(status) + cookie
-
-    def _edited_head(self, head: ResponseHead, framing: int, more: bytes) -> bytes:
-        ask, rules = self._ask, self._gate.answers
-        lines, encoding = rules.encoding(head, ask, self.request)
-        lines = rules.edited(lines, ask, self.edit) + more
+    def _upstream_lines(self, head: ResponseHead, framing: int) -> tuple[bytes, int]:
+        rules = self._gate.answers
+        lines, encoding = rules.encoding(head, self._ask, self.request)
         if encoding is not None:
             framing = CHUNKED
         if encoding is not None or rules.bandwidth is not None:
             loop = self.gateway.loop
             self._outlet = Outlet(loop, rules.encoders, encoding, rules.bandwidth, self._put, self._on_room)
-        line, connection = self._framing_lines(head, framing)
-        date = b"" if head.fields.has_date else b"Date: %b\r\n" % self.gateway.date
-        return b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n" % (head.status, head.reason, lines, date, line, connection)
-
-    def _switched_lines(self, head: ResponseHead) -> bytes:
-        self.answered = head
-        self.header_s = monotonic() - self.upstream_started
-        return self._gate.answers.edited(head.fields.onward, self._ask, self.edit) + self._lines_for(head.status)
+        return lines, framing
 
     # -- the answer's body, where it does not go out as it comes in
 
@@ -354,5 +278,4 @@ class PlannedForwarding(Observed):
     def _end(self, now: float) -> None:
         if self._outlet is not None:
             self._outlet.close()
-        self._passage.leave(self.gateway.shared_limits)
         super()._end(now)

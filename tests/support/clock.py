@@ -6,7 +6,19 @@ from time import monotonic
 
 import pytest
 
-from ingressd.proxy import downstream, forward, gate, held, outlet, patience, planned, splicing, tunnel, upstream
+from ingressd.proxy import (
+    downstream,
+    forward,
+    gate,
+    held,
+    outlet,
+    patience,
+    planned,
+    splicing,
+    tended,
+    tunnel,
+    upstream,
+)
 
 
 class Clock:
@@ -24,6 +36,6 @@ def patched_clock() -> Iterator[Clock]:
     """The data path asks this clock."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (downstream, forward, gate, held, outlet, patience, planned, splicing, tunnel, upstream):
+        for module in (downstream, forward, gate, held, outlet, patience, planned, splicing, tended, tunnel, upstream):
             patch.setattr(module, "monotonic", clock)
         yield clock
