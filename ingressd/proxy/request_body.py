@@ -5,6 +5,10 @@ from ingressd.http.framing import ChunkReader, FramingError, encode_chunk, encod
 from ingressd.http.head import RequestFields
 
 
+_MAX_PIECES = 64
+"""Kept apart. A piece of two bytes costs fifty, and a client may send a body in such pieces."""
+
+
 class RequestBody:
     """Takes what the client sends after the head; ``rest`` is what of the last bytes taken follows the body.
 
@@ -36,6 +40,8 @@ class RequestBody:
         if framed and self.kept is not None:
             self._kept_bytes += len(framed)
             self.kept.append(framed)
+            if len(self.kept) > _MAX_PIECES:
+                self.kept = [b"".join(self.kept)]
         return framed
 
     @property

@@ -42,6 +42,15 @@ def test_malformed() -> None:
     assert refusal.value.reason == "bad_chunk"
 
 
+def test_a_body_in_tiny_pieces_is_not_kept_in_tiny_pieces() -> None:
+    taking = body(b"Content-Length: 6000", max_kept_bytes=1 << 16)
+    for _ in range(3000):
+        taking.take(b"ab")
+    assert taking.kept is not None
+    assert len(taking.kept) <= 64
+    assert b"".join(taking.kept) == b"ab" * 3000
+
+
 def test_kept_until_sent_and_too_large() -> None:
     taking = body(b"Content-Length: 300", max_kept_bytes=100)
     taking.take(b"a" * 100)
