@@ -4,7 +4,6 @@ from ingressd.errors import BadRequest
 from ingressd.http.framing import ChunkReader, FramingError, encode_chunk, encode_end
 from ingressd.http.head import RequestFields
 
-
 _MAX_PIECES = 64
 """Kept apart. A piece of two bytes costs fifty, and a client may send a body in such pieces."""
 
