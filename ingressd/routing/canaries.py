@@ -48,7 +48,8 @@ def _places(granted: list[RouteClaim]) -> dict[tuple[str, str], int]:
     for spelled in (str, _text):
         for number, claim in enumerate(granted):
             if claim.place.kind == "Ingress":
-                places.setdefault((spelled(claim.text), claim.route.kind), number)
+                kind = "prefix" if claim.is_pattern and claim.route.kind == "regex" else claim.route.kind
+                places.setdefault((spelled(claim.text), kind), number)
     return places
 
 

@@ -63,23 +63,27 @@ def matches_pattern(declared: str, path: str) -> bool:
 def regex_order(routes: Iterable[Route]) -> list[tuple[Route, str]]:
     """Routes of a regex host in the order in which they are asked, each with its pattern.
 
-    That is the longest declared text first, then the greater one; of a prefix and an exact path alike the prefix,
-    which then stands for what is below that path only. (nginx is given ``/foo/`` and ``/foo`` for a prefix ``/foo``,
-    one after the other; as patterns that is ``/foo``.)
+    That is the longest declared text first, then the greater one, of equal ones the one declared first: ``routes`` come
+    in that order. A prefix that is no pattern itself stands for what is below its path only, where there is an exact
+    path alike. (nginx is given ``/foo/`` and ``/foo`` for a prefix ``/foo``, one after the other; as patterns that is
+    ``/foo``.) An exact ``/`` stays one: what it would match as a pattern meets the ``/`` that every host has in nginx.
     """
-    ordered = sorted(sorted(routes, key=_kind_order), key=lambda route: route.path, reverse=True)
+    ordered = sorted(routes, key=lambda route: route.path, reverse=True)
     ordered.sort(key=lambda route: len(route.path), reverse=True)
     exact = {route.path for route in ordered if route.kind == "exact"}
-    return [(route, _regex_of(route, exact)) for route in ordered]
+    has_root = any(route.path == "/" and route.kind != "exact" for route in ordered)
+    return [(route, _regex_of(route, exact)) for route in ordered if not (has_root and _is_exact_root(route))]
 
 
-def _kind_order(route: Route) -> int:
-    return ("prefix", "regex", "exact").index(route.kind)
+def _is_exact_root(route: Route) -> bool:
+    return route.path == "/" and route.kind == "exact"
 
 
 def _regex_of(route: Route, exact: set[str]) -> str:
+    if _is_exact_root(route):
+        return "/$"
     halved = route.kind == "prefix" and route.path in exact and not route.path.endswith("/")
-    return route.path + "/" if halved else route.path
+    return route.path + "/" if halved and route.path != "/" else route.path
 
 
 _SURELY = re.compile(r"(?:[A-Za-z0-9/_~%-](?![*?{])|\\[.\-/])*")

@@ -49,7 +49,7 @@ def further_names(
 def _with_probe(vhost: VirtualHost) -> VirtualHost:
     if any(route.path == _PROBE.path for route in vhost.routes):
         return vhost
-    return replace(vhost, routes=tuple(sorted((*vhost.routes, _PROBE), key=lambda route: (route.path, route.kind))))
+    return replace(vhost, routes=(*vhost.routes, _PROBE))
 
 
 def _alias(

@@ -17,7 +17,7 @@ from ingressd.routing.claims import CanaryClaim, HostClaim, Root, RouteClaim
 from ingressd.routing.hostwide import HostSettings, settle_wishes
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import PolicyContext
-from ingressd.routing.snapshot import ANY_HOST, VirtualHost
+from ingressd.routing.snapshot import ANY_HOST, MatchKind, VirtualHost
 
 
 class SettledHost(Struct, frozen=True, gc=False):
@@ -59,13 +59,17 @@ def settle_host(
 
 
 def _grant(claims: Sequence[HostClaim], findings: list[Finding], *, by_text: bool = False) -> list[RouteClaim]:
-    """Sorted by path. ``by_text``: paths count as they were written, with a closing slash or without."""
+    """Sorted by path. ``by_text``: paths count as they were written, with a closing slash or without, and equal ones
+    stay in the order in which they were declared.
+    """
     paths: dict[tuple[str, str], RouteClaim] = {}
     for claim in claims:
         for one in claim.paths:
             holder = paths.setdefault((one.text if by_text else one.route.path, one.route.kind), one)
             if holder is not one and _differs(holder, one):
                 findings.append(_beaten(one, holder, claim.host))
+    if by_text:
+        return sorted(paths.values(), key=lambda claim: claim.text)
     return [paths[key] for key in sorted(paths)] if len(paths) > 1 else list(paths.values())
 
 
@@ -94,7 +98,8 @@ def _as_pattern(claim: RouteClaim, findings: list[Finding]) -> RouteClaim:
     policies = route.policies
     if policies is not None and policies.trailing_slash is not None:
         policies = replace(policies, trailing_slash=None)
-    return replace(claim, route=replace(route, path=claim.text, policies=policies))
+    kind: MatchKind = "regex" if claim.is_pattern and route.kind == "prefix" else route.kind
+    return replace(claim, route=replace(route, kind=kind, path=claim.text, policies=policies))
 
 
 def _fallback(

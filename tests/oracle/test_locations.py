@@ -35,6 +35,8 @@ HOSTS = {
     "length": Host(True, (("prefix", "/foo/bar/bar"), ("regex", "/foo/bar/[a-z]{3}"), ("prefix", "/foo"))),
     "ties": Host(True, (("regex", "/b."), ("regex", "/.b"), ("prefix", "/zz"), ("regex", "/z."))),
     "slashes": Host(True, (("prefix", "/foo/"), ("exact", "/foo/bar"), ("regex", "/bar(/|$)(.*)"))),
+    "alike": Host(True, (("prefix", "/foo"), ("exact", "/foo"), ("exact", "/bar"), ("prefix", "/bar"))),
+    "equal": Host(True, (("regex", "/foo"), ("exact", "/foo"), ("exact", "/bar"), ("regex", "/bar"))),
     "alternatives": Host(True, (("regex", "/foo|/bar"), ("regex", "/v1|.*baz$"), ("prefix", "/x"))),
     "lookaheads": Host(True, (("regex", "/(?!foo)(.*)"), ("prefix", "/foo"), ("regex", "/v(?=1\\.)"))),
     "anchors": Host(True, (("regex", "/foo$"), ("regex", "/bar/?$"), ("prefix", "/foo/bar"))),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ingressd.model.objects import ClusterObject, Ingress, IngressRule, Secret
 from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes
+from ingressd.routing.match import find_route
 from ingressd.routing.snapshot import Route
 from tests.support.objects import cluster, config_map, ingress, meta, path, rule, service, tls
 
@@ -237,6 +238,50 @@ def test_patterns_of_a_beaten_path_do_not_spill() -> None:
 def test_a_rewrite_to_the_path_itself_makes_no_patterns() -> None:
     assert not run(annotated({"rewrite-target": "/"})).snapshot.hosts[HOST].regex
     assert run(annotated({"rewrite-target": "/"}, "/a")).snapshot.hosts[HOST].regex
+
+
+def regex_host(*declared: tuple[str, str, str]) -> tuple[Ingress, ...]:
+    """Ingresses one after the other: annotation or "", pathType and path of each; ``/[x]`` makes all of it patterns."""
+    pattern = annotated({"use-regex": "true"}, "/[x]", name="pattern", created=9.0)
+    return pattern, *(
+        ingress(
+            f"{number}-{text or 'plain'}",
+            rule(HOST, path(kind, at, "web:80")),
+            annotations={f"nginx.ingress.kubernetes.io/{text}": "true"} if text else {},
+            created=float(number),
+        )
+        for number, (text, kind, at) in enumerate(declared)
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "winner"),
+    [
+        ([("", "Prefix", "/a"), ("", "Exact", "/a")], "/a/b", "0-plain"),
+        ([("", "Prefix", "/a"), ("", "Exact", "/a")], "/a", "1-plain"),
+        ([("", "Exact", "/a"), ("", "Prefix", "/a")], "/a/b", "0-plain"),
+        ([("use-regex", "Prefix", "/a"), ("", "Exact", "/a")], "/a", "0-use-regex"),
+        ([("", "Exact", "/a"), ("use-regex", "Prefix", "/a")], "/a/b", "0-plain"),
+        ([("use-regex", "Exact", "/a"), ("use-regex", "Prefix", "/a")], "/a/b", "0-use-regex"),
+        ([("", "Exact", "/")], "/", "0-plain"),
+        ([("", "Exact", "/")], "/other", ""),
+        ([("", "Exact", "/"), ("", "Prefix", "/")], "/", "1-plain"),
+    ],
+)
+def test_equal_paths_of_a_host_of_patterns_are_asked_as_they_were_declared(
+    declared: list[tuple[str, str, str]], asked: str, winner: str
+) -> None:
+    found = find_route(run(*regex_host(*declared)).snapshot.hosts.values(), HOST, asked)
+    assert found is not None
+    assert found.ingress == winner
+
+
+def test_a_canary_joins_a_pattern_of_its_path_type() -> None:
+    main = annotated({"use-regex": "true"}, "/a.*")
+    exact = canary({}, rule(HOST, path("Exact", "/a.*", "next:80")))
+    assert route(run(main, exact, NEXT), "/a.*").policies is None
+    prefix = canary({}, rule(HOST, path("ImplementationSpecific", "/a.*", "next:80")))
+    assert policies(run(main, prefix, NEXT), "/a.*").canary is not None
 
 
 def test_a_host_without_paths_carries_what_its_first_ingress_asks_for() -> None:
