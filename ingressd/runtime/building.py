@@ -5,44 +5,34 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import logging
 import ssl
 from collections.abc import Collection, Iterator
 from itertools import chain
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
 from ingressd.policy.policies import HostTls
 from ingressd.proxy.gate import bind_gate
 from ingressd.proxy.gateway import Gateway
-from ingressd.proxy.materials import Identity
 from ingressd.proxy.pool import LiveEndpoint
-from ingressd.proxy.serving import LiveBackend, LiveRoute, ServingState
-from ingressd.proxy.upstream_tls import profile_of
-from ingressd.routing.snapshot import ANY_HOST, Backend, CertificatePair, Endpoint, Route, VirtualHost
+from ingressd.proxy.serving import LiveRoute, ServingState
+from ingressd.routing.snapshot import ANY_HOST, CertificatePair, Route, VirtualHost
 from ingressd.routing.table import RouteTable
+from ingressd.runtime.backend_changes import BackendChanges
 from ingressd.runtime.channel import Backends, Begin, Certificates, Commit, Hosts, Materials, Names, ToWorker
 from ingressd.runtime.everybody import Everybody
 from ingressd.runtime.host_tls import HeldPair, HostContexts
 from ingressd.runtime.labels import host_labels, route_labels
 from ingressd.runtime.retire import Retirement
-from ingressd.tls.client import ProfileError
 from ingressd.tls.context import certificate_context
 from ingressd.tls.sni import CertificateSwitch, ServerNames
-
-if TYPE_CHECKING:
-    from ingressd.tls.client import UpstreamTls
-
-log = logging.getLogger(__name__)
 
 _BUILT_IN_FALLBACK = Route("prefix", "/", "")
 _FREEZE_EACH_ITEMS = 256
 """Hosts and backends live long: so many new ones are taken from the collector's sight before it looks at all of them
 in one pause. A change of fewer leaves the collector alone."""
 _STEP_ITEMS = 64
-_STEP_S = 0.001
 _LARGE_MATERIAL_BYTES = 1 << 16
 """Reading so much takes 3 ms: a thread does it."""
 
@@ -62,10 +52,9 @@ class SnapshotBuilder:
         self._contexts = HostContexts(gateway)
         self._retirement = Retirement(gateway.loop)
         self._hosts: dict[str, VirtualHost] = {}
-        self._backends: set[str] = set()
         self._certificates: dict[str, bytes] = {}  # digests, to know an unchanged one when it comes again
         self._tls_hosts: dict[str, HostTls] = {}
-        self._tls_backends: dict[str, Backend] = {}
+        self._backends = BackendChanges(gateway)
         self._reset()
 
     def _reset(self) -> None:
@@ -77,15 +66,10 @@ class SnapshotBuilder:
         self._longest_s = 0.0
         self._new_hosts: dict[str, VirtualHost] = {}
         self._hosts_removed: list[str] = []
-        self._endpoints: list[tuple[LiveBackend, tuple[LiveEndpoint, ...]]] = []
-        self._new_backends: list[str] = []
-        self._backends_removed: list[str] = []
         self._new_certificates: dict[str, bytes] = {}
         self._certificates_removed: list[str] = []
         self._unseen_hosts: set[str] = set()  # served and not in this full change so far; at its end: gone
-        self._unseen_backends: set[str] = set()
         self._unseen_materials: set[str] = set()
-        self._new_tls_backends: dict[str, Backend] = {}
         self._pairs: dict[str, CertificatePair] = {}  # in memory only as long as the change
         self._new_materials: set[str] = set()
         self._materials_removed: list[str] = []
@@ -121,7 +105,8 @@ class SnapshotBuilder:
             case Hosts():
                 self._take_hosts(message)
             case Backends():
-                self._take_backends(message)
+                self._backends.take(message)
+                self._count(len(message.upserts))
             case Certificates():
                 self._take_certificates(message)
             case Names():
@@ -138,11 +123,7 @@ class SnapshotBuilder:
 
     def abandon(self) -> None:
         """Forget what was built aside; what is served stays as it is."""
-        backends = self._gateway.backends
-        for _, endpoints in self._endpoints:
-            backends.release(endpoints)
-        for key in self._new_backends:
-            backends.release(backends.remove(key))
+        self._backends.abandon()
         self._gateway.materials.abandon()
         self._everybody.abandon()
         self._contexts.abandon()
@@ -158,7 +139,7 @@ class SnapshotBuilder:
             self._unseen_materials.update(self._gateway.materials.keys())
             self._names = ServerNames()
             self._unseen_hosts.update(self._hosts)
-            self._unseen_backends.update(self._backends)
+            self._backends.begin_full()
 
     # -- pieces
 
@@ -190,44 +171,6 @@ class SnapshotBuilder:
         backend = gateway.backends.cell(route.backend) if route.backend else None
         gate = None if route.policies is None else bind_gate(host, route, gateway)
         return LiveRoute(route, host, backend, gateway.stats.route(*route_labels(host, route)), gate)
-
-    def _take_backends(self, message: Backends) -> None:
-        for backend in message.upserts:
-            if backend.tls is None:
-                self._take_backend(backend, backend.endpoints, None)
-            else:
-                self._new_tls_backends[backend.key] = backend  # a context for each, perhaps: one by one, at the end
-        if self._full:
-            self._unseen_backends.difference_update([backend.key for backend in message.upserts])
-        self._backends_removed += message.removed
-        self._count(len(message.upserts))
-
-    def _take_backend(self, backend: Backend, endpoints: tuple[Endpoint, ...], profile: UpstreamTls | None) -> None:
-        backends = self._gateway.backends
-        cell = backends.cell(backend.key)
-        if backend.key not in self._backends:  # nobody can ask for it yet, so it need not wait for the commit
-            before, cell.endpoints = cell.endpoints, backends.name(endpoints, profile)
-            backends.release(before)
-            self._new_backends.append(backend.key)
-        elif not (self._full and _same_endpoints(cell, endpoints, profile)):
-            self._endpoints.append((cell, backends.name(endpoints, profile)))
-
-    def _take_tls_backend(self, backend: Backend) -> None:
-        """Whoever cannot be spoken to as it was asked for is not spoken to at all: no endpoints, 503."""
-        try:
-            self._take_backend(backend, backend.endpoints, self._profile(backend))
-        except ProfileError as error:
-            log.error("the TLS settings of the backend %s %s; it answers 503", backend.key, error)
-            self._take_backend(backend, (), None)
-
-    def _profile(self, backend: Backend) -> UpstreamTls | None:
-        tls = backend.tls
-        if tls is None or not tls.material:
-            return None if tls is None else profile_of(tls)
-        identity = self._gateway.materials.newest(tls.material)
-        if not isinstance(identity, Identity):
-            raise ProfileError(f"need {tls.material}, which cannot be used")
-        return profile_of(tls, ca_pem=identity.ca_pem, chain_pem=identity.chain_pem, key_pem=identity.key_pem)
 
     def _take_certificates(self, message: Certificates) -> None:
         self._touches_tls = True
@@ -263,34 +206,17 @@ class SnapshotBuilder:
         self._names = self._names.with_changes(
             default=message.default_certificate, known=self._hosts, rejects_unknown=policies.tls.rejects_unknown_names
         )
-        started = perf_counter()
-        for backend in self._tls_backends_to_make():
-            self._take_tls_backend(backend)
-            if perf_counter() - started > _STEP_S:
-                yield
-                started = perf_counter()
+        yield from self._backends.last_steps(self._new_materials)
         wanted = self._wanted_tls()
         passed = {tls.passthrough for tls in wanted.values() if tls.passthrough}
-        changed = {cell.key for cell, _ in self._endpoints}.union(self._new_backends, self._backends_removed)
-        if self._touches_tls or not passed.isdisjoint(changed):
-            latest = {cell.key: endpoints for cell, endpoints in self._endpoints}
+        if self._touches_tls or not passed.isdisjoint(self._backends.changed()):
             yield from self._contexts.build(
                 wanted,
                 self._all_hosts,
                 self._held,
                 self._everybody.next_parameters,
-                lambda key: self._only(key, latest),
+                self._backends.only_endpoint,
             )
-
-    def _tls_backends_to_make(self) -> list[Backend]:
-        """New ones, and those whose authorities or own certificate have changed."""
-        concerned = [
-            backend
-            for key, backend in self._tls_backends.items()
-            if backend.tls is not None and backend.tls.material in self._new_materials
-            if key not in self._new_tls_backends
-        ]
-        return [*self._new_tls_backends.values(), *concerned]
 
     def _wanted_tls(self) -> dict[str, HostTls]:
         wanted = {**self._tls_hosts, **{name: host.tls for name, host in self._new_hosts.items() if host.tls}}
@@ -310,10 +236,6 @@ class SnapshotBuilder:
         digest = self._new_certificates.get(key) or (None if self._full else self._certificates.get(key))
         return None if digest is None else HeldPair(digest, self._pairs.get(key))
 
-    def _only(self, key: str, latest: dict[str, tuple[LiveEndpoint, ...]]) -> tuple[str, int]:
-        endpoints = latest.get(key, self._gateway.backends.cell(key).endpoints)
-        return (endpoints[0].address, endpoints[0].port) if endpoints else ("", 0)
-
     def _commit(self, message: Commit) -> None:
         gateway = self._gateway
         fallback = self._live_route(ANY_HOST, message.fallback or _BUILT_IN_FALLBACK)
@@ -323,10 +245,6 @@ class SnapshotBuilder:
         before = gateway.state.table
         # From here to the end no request can come in between: this is one turn of the loop.
         self._everybody.commit()
-        unlisted: list[tuple[LiveEndpoint, ...]] = []
-        for backend, endpoints in self._endpoints:
-            unlisted.append(backend.endpoints)
-            backend.endpoints = endpoints
         gateway.materials.commit(self._materials_removed)
         gateway.state = ServingState(message.generation, self._table, fallback)
         state = self._contexts.commit()
@@ -334,8 +252,8 @@ class SnapshotBuilder:
             gateway.hellos, gateway.client_trust = state.hellos, state.client_trust
             names = names.with_changes(own=state.own)
         self._switch.names = names
-        unlisted += [gateway.backends.remove(key) for key in self._backends_removed]
-        self._endpoints, self._table = [], gateway.state.table
+        unlisted = self._backends.commit()
+        self._table = gateway.state.table
         self._note_served()
         self._retire(before, unlisted)
         if self._full:
@@ -343,23 +261,17 @@ class SnapshotBuilder:
 
     def _remove_unseen(self) -> None:
         self._hosts_removed = list(self._unseen_hosts)
-        self._backends_removed = list(self._unseen_backends)
         self._materials_removed = list(self._unseen_materials)
         if self._hosts_removed:
             self._table = self._table.with_changes((), self._hosts_removed, self._bind)
 
     def _note_served(self) -> None:
-        self._backends.update(self._new_backends)
-        self._backends.difference_update(self._backends_removed)
         if self._full:
             self._certificates = {}
         for key in self._certificates_removed:
             self._certificates.pop(key, None)
         self._certificates.update(self._new_certificates)
         self._tls_hosts = self._wanted_tls()
-        self._tls_backends.update(self._new_tls_backends)
-        for key in self._backends_removed:
-            self._tls_backends.pop(key, None)
 
     def _retire(self, table: RouteTable[LiveRoute], unlisted: list[tuple[LiveEndpoint, ...]]) -> None:
         old_hosts = [self._hosts[name] for name in self._new_hosts if name in self._hosts]
@@ -390,16 +302,6 @@ class SnapshotBuilder:
                     stats.forget(*unused[:5])
             del old[-_STEP_ITEMS:]
             yield
-
-
-def _same_endpoints(cell: LiveBackend, endpoints: tuple[Endpoint, ...], profile: UpstreamTls | None) -> bool:
-    live = cell.endpoints
-    return len(live) == len(endpoints) and all(
-        one.address == other.address
-        and one.port == other.port
-        and (profile is None if one.tls is None else one.tls.profile == profile)
-        for one, other in zip(live, endpoints, strict=True)
-    )
 
 
 def _drop(held: list[ServerNames]) -> Iterator[None]:
