@@ -44,6 +44,7 @@ def _users() -> Iterator[Json]:
         yield manifests.secret("users", {"auth": lines}, namespace)
     yield manifests.secret("user-map", {name: text.encode() for name, text in HASHES.items()})
     yield manifests.secret("without-users", {"other": b"x"})
+    yield manifests.secret("half-a-user", {"auth": b"ann:\n"})
 
 
 def _trust(desk: Desk) -> Iterator[Json]:
@@ -59,3 +60,4 @@ def _trust(desk: Desk) -> Iterator[Json]:
 def _headers() -> Iterator[Json]:
     yield manifests.config_map("headers", {"X-Set": "by us", "X-Other": "too"})
     yield manifests.config_map("more-headers", {"X-Set": "by us", "X-Not-Allowed": "x"})
+    yield manifests.config_map("dollar-headers", {"X-Dollar": "$remote_addr"})

@@ -144,6 +144,9 @@ class Origins:
             request.transport.abort()
         said = {"service": seen.service, "pod": seen.pod, "target": seen.target}
         response = web.Response(status=wish.get("status", 200), text=wish.get("body", json.dumps(said)))
-        for name, value in wish.get("headers", ()):
+        headers = wish.get("headers", ())
+        if any(name.lower() == "content-type" for name, _ in headers):
+            del response.headers["Content-Type"]
+        for name, value in headers:
             response.headers.add(name, value)
         return response

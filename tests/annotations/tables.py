@@ -1,7 +1,20 @@
 """All cases, by topic: each topic has a desk, and so a daemon, of its own."""
 
 from tests.annotations.case import Case
-from tests.annotations.cases import access, affinity, backend, clients, limits, order, paths, redirects, responses, tls
+from tests.annotations.cases import (
+    access,
+    affinity,
+    backend,
+    clients,
+    limits,
+    moved,
+    moved_access,
+    order,
+    paths,
+    redirects,
+    responses,
+    tls,
+)
 
 TOPICS: dict[str, list[Case]] = {
     "paths": paths.CASES,
@@ -15,10 +28,13 @@ TOPICS: dict[str, list[Case]] = {
     "tls": tls.CASES,
     "clients": clients.CASES,
     "order": order.CASES,
+    "moved": moved.CASES,
+    "moved-access": moved_access.CASES,
 }
 
 FLAGS: dict[str, tuple[str, ...]] = {
     # Every worker keeps answers of auth services for itself: with one of them, what is kept is what is asked.
     "external": ("--workers=1",),
+    "moved-access": ("--workers=1",),
     "tls": ("--enable-ssl-passthrough",),
 }
