@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ingressd.policy.pattern import PatternError, compile_pattern
 from ingressd.routing.annotations.row import BadValue, Outcome
 from ingressd.routing.annotations.values import shown
 
@@ -161,18 +162,27 @@ def server_names(value: str) -> tuple[str, ...]:
     for name in names:
         spelled(EXPRESSION, "names such as a.example.com,*.b.example.com,~^c[0-9]+$")(name)
         if name.startswith("~"):
-            expression(name[1:])
+            _any_expression(name[1:])
     return tuple(sorted(set(names)))
 
 
 def expression(value: str) -> str:
+    """One that is matched here: ``policy.pattern`` is asked, because it is what a worker will ask."""
+    try:
+        compile_pattern(value)
+    except PatternError as error:
+        raise BadValue(f"this regular expression is not understood: {error}") from None
+    return value
+
+
+def _any_expression(value: str) -> None:
+    """One that nothing is matched by here, so any dialect will do."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `[[` means something else in other dialects: not our owner's concern
             re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         raise BadValue(f"{shown(value)} is not a regular expression: {error}") from None
-    return value
 
 
 def expressions(value: str) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ GOOD: list[tuple[Callable[[str], object], str, object]] = [
     (texts.respond, "301 https://a.com/", Respond(301, "https://a.com/")),
     (texts.expressions, "(?i)bot\n^curl/", ("(?i)bot", "^curl/")),
     (texts.listed_expressions, "~*bot, exact", ("~*bot", "exact")),
+    (texts.listed_expressions, r"~\p{Lu}bot,~*^(?!.*good).*bot", (r"~\p{Lu}bot", "~*^(?!.*good).*bot")),
     (texts.listed_expressions, """"~*Bad Bot/[0-9]+",'An Agent', "half""", ("~*Bad Bot/[0-9]+", "An Agent", '"half')),
 ]
 
@@ -103,6 +104,8 @@ BAD: list[tuple[Callable[[str], object], str, str]] = [
     (texts.upstream_conditions, "error,timeout", "no condition"),
     (texts.pair, "/a /b /c", "two words"),
     (texts.common_name, "CN=(", "regular expression"),
+    (texts.listed_expressions, "good,~*(a)\\1", "regular expression"),
+    (texts.expressions, "(?P<x>a)(?P=x)", "regular expression"),
     (texts.app_root, "app", "absolute path"),
     (texts.header_lines, "no colon", "not a header"),
     (texts.header_lines, "X-A: caf\u00e9", "printable ASCII"),
