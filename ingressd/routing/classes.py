@@ -11,6 +11,7 @@ from ingressd.model.cluster import ClusterState
 from ingressd.model.finding import Finding
 from ingressd.model.objects import Ingress, IngressClass
 from ingressd.routing.defaults import RouteDefaults
+from ingressd.routing.place import place_of
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
@@ -40,15 +41,9 @@ def class_findings(cluster: ClusterState, classes: frozenset[str]) -> Iterator[F
     """What is wrong with our classes themselves."""
     for ingress_class in cluster.classes.values():
         if ingress_class.parameters and ingress_class.meta.name in classes:
-            yield Finding(
-                kind="IngressClass",
-                name=ingress_class.meta.name,
-                level="warning",
-                reason="UnknownParameters",
-                field="spec.parameters",
-                message=f"parameters of kind {ingress_class.parameters} are not known here and are ignored",
-                source=ingress_class.meta.source,
-            )
+            message = f"parameters of kind {ingress_class.parameters} are not known here and are ignored"
+            place = place_of(ingress_class.meta, "spec.parameters", "IngressClass")
+            yield place.finding("warning", "UnknownParameters", message)
 
 
 def stranger_findings(ingress: Ingress, cluster: ClusterState, defaults: RouteDefaults) -> Iterator[Finding]:
@@ -60,14 +55,6 @@ def stranger_findings(ingress: Ingress, cluster: ClusterState, defaults: RouteDe
         reason, why = "IngressClassNotFound", "does not exist; create it"
     else:
         reason, why = "IngressClassNotOurs", f"belongs to the controller {ingress_class.controller!r}"
-    yield Finding(
-        kind="Ingress",
-        namespace=ingress.meta.namespace,
-        name=ingress.meta.name,
-        level="warning",
-        reason=reason,
-        field="spec.ingressClassName",
-        message=f"not served: the IngressClass {ingress.class_name!r} {why}"
-        f" (controller {defaults.controller_class!r} is served)",
-        source=ingress.meta.source,
-    )
+    served = f"(controller {defaults.controller_class!r} is served)"
+    message = f"not served: the IngressClass {ingress.class_name!r} {why} {served}"
+    yield place_of(ingress.meta, "spec.ingressClassName").finding("warning", reason, message)

@@ -17,6 +17,7 @@ from ingressd.model.objects import EndpointSlice, Service, ServicePort, SliceEnd
 from ingressd.policy.upstream_tls import BackendTls
 from ingressd.routing import addresses
 from ingressd.routing.defaults import RouteDefaults
+from ingressd.routing.place import place_of
 from ingressd.routing.snapshot import Backend, Endpoint
 
 NOBODY_ANSWERS = "; the answer is 503"
@@ -241,28 +242,15 @@ def _no_endpoints(target: ServiceTarget) -> Problem:
 
 
 def _skipped_slice(one: EndpointSlice) -> Finding:
-    return _slice_finding(
-        one, "warning", "UnsupportedAddressType", "addressType", f"slices of type {one.address_type!r} are skipped"
-    )
+    message = f"slices of type {one.address_type!r} are skipped"
+    return place_of(one.meta, "addressType", "EndpointSlice").finding("warning", "UnsupportedAddressType", message)
 
 
 def _refused_addresses(one: EndpointSlice, refused: list[str]) -> Iterator[Finding]:
     if refused:
         more = f" ({len(refused)} endpoints in all)" if len(refused) > 1 else ""
-        yield _slice_finding(one, "error", "AddressRefused", "endpoints", refused[0] + more)
-
-
-def _slice_finding(one: EndpointSlice, level: Level, reason: str, field: str, message: str) -> Finding:
-    return Finding(
-        kind="EndpointSlice",
-        namespace=one.meta.namespace,
-        name=one.meta.name,
-        level=level,
-        reason=reason,
-        field=field,
-        message=message,
-        source=one.meta.source,
-    )
+        place = place_of(one.meta, "endpoints", "EndpointSlice")
+        yield place.finding("error", "AddressRefused", refused[0] + more)
 
 
 # ── ExternalName ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -91,7 +91,7 @@ def settle_wishes(claims: Sequence[HostClaim], context: PolicyContext, findings:
             return _PLAIN
         return _LATE_TLS if needs_tls else _PLAIN_TLS
     first = _First(wishing, findings)
-    certificates, order = first("auth-tls-secret", lambda one: one.certificates), None
+    certificates = first("auth-tls-secret", lambda one: one.certificates)
     depth = next((one.verify_depth for _, one in wishing if one.certificates is not None), 1)
     ciphers = first("ssl-ciphers", lambda one: one.ciphers) or ""
     order = first("ssl-prefer-server-ciphers", lambda one: one.prefers_server_order)

@@ -28,5 +28,6 @@ class Place(Struct, frozen=True, gc=False):
         )
 
 
-def place_of(meta: Meta, field: str) -> Place:
-    return Place("Ingress", meta.namespace, meta.name, field, meta.source)
+def place_of(meta: Meta, field: str, kind: str = "Ingress") -> Place:
+    """A field of the object of this kind and identity."""
+    return Place(kind, meta.namespace, meta.name, field, meta.source)

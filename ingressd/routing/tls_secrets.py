@@ -6,6 +6,7 @@ from ingressd.model.cluster import ClusterState, Key
 from ingressd.model.finding import Finding, Level
 from ingressd.model.objects import Secret
 from ingressd.routing.memo import CompileMemo, GoodPair, JudgedPair
+from ingressd.routing.place import place_of
 from ingressd.routing.snapshot import CertificatePair
 from ingressd.tls.certificate import CertificateError, check_pair
 
@@ -78,22 +79,10 @@ class SecretShelf:
             self._date_finding(secret, "CertificateNotYetValid", "the certificate is not valid yet; it is served")
 
     def _date_finding(self, secret: Secret, reason: str, message: str) -> None:
-        self.findings.append(_finding(secret, "warning", reason, "data[tls.crt]", message))
+        self.findings.append(place_of(secret.meta, "data[tls.crt]", "Secret").finding("warning", reason, message))
 
     def _say(self, secret: Secret, level: Level, judged: JudgedPair, consequence: str) -> None:
         # ``check_pair`` begins with what it is about; one reason (NotPEM, TooLarge …) may be about either.
         field = "data[tls.key]" if judged.message.startswith("the key ") else "data[tls.crt]"
-        self.findings.append(_finding(secret, level, judged.reason, field, f"{judged.message}; {consequence}"))
-
-
-def _finding(secret: Secret, level: Level, reason: str, field: str, message: str) -> Finding:
-    return Finding(
-        kind="Secret",
-        namespace=secret.meta.namespace,
-        name=secret.meta.name,
-        level=level,
-        reason=reason,
-        field=field,
-        message=message,
-        source=secret.meta.source,
-    )
+        place = place_of(secret.meta, field, "Secret")
+        self.findings.append(place.finding(level, judged.reason, f"{judged.message}; {consequence}"))

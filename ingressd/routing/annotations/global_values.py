@@ -14,6 +14,7 @@ from ingressd.routing.annotations.row import RISKS, BadValue, Outcome, Row
 from ingressd.routing.annotations.rows import access
 from ingressd.routing.annotations.similar import did_you_mean
 from ingressd.routing.annotations.table import CONFIG_KEYS, ROWS
+from ingressd.routing.place import place_of
 
 T = TypeVar("T")
 
@@ -150,19 +151,8 @@ class _Reader:
             self._say("", "warning", "UnknownConfigMapKey", f"{len(keys) - MAX_UNKNOWN} more keys are not known")
 
     def _say(self, key: str, level: Level, reason: str, message: str) -> None:
-        meta = self._config_map.meta
-        self._findings.append(
-            Finding(
-                kind="ConfigMap",
-                namespace=meta.namespace,
-                name=meta.name,
-                level=level,
-                reason=reason,
-                field=f"data.{key}" if key else "data",
-                message=message,
-                source=meta.source,
-            )
-        )
+        place = place_of(self._config_map.meta, f"data.{key}" if key else "data", "ConfigMap")
+        self._findings.append(place.finding(level, reason, message))
 
 
 BUILT_IN = read_config_map(None)

@@ -17,6 +17,7 @@ from ingressd.routing.annotations.similar import did_you_mean
 from ingressd.routing.annotations.snippets import SnippetReport, read_snippet
 from ingressd.routing.annotations.table import ANNOTATIONS
 from ingressd.routing.annotations.together import NEEDS
+from ingressd.routing.place import place_of
 
 T = TypeVar("T")
 
@@ -241,16 +242,5 @@ class _Reader:
             self._say("", "warning", "UnknownAnnotation", f"{len(names) - MAX_UNKNOWN} more annotations are not known")
 
     def _say(self, name: str, level: Level, reason: str, message: str) -> None:
-        meta = self._meta
-        self._findings.append(
-            Finding(
-                kind="Ingress",
-                namespace=meta.namespace,
-                name=meta.name,
-                level=level,
-                reason=reason,
-                field=f"metadata.annotations[{name}]" if name else "metadata.annotations",
-                message=message,
-                source=meta.source,
-            )
-        )
+        place = place_of(self._meta, f"metadata.annotations[{name}]" if name else "metadata.annotations")
+        self._findings.append(place.finding(level, reason, message))

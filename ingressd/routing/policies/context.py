@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ingressd.model.cluster import Key
 from ingressd.model.finding import Finding, Level
-from ingressd.model.objects import ConfigMap
+from ingressd.model.objects import ConfigMap, Meta
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.redirects import HttpsRedirect
 from ingressd.policy.response_fields import Fields, Hsts, field_problem
@@ -16,6 +16,7 @@ from ingressd.routing.annotations import AnnotationValues, GlobalValues, Row
 from ingressd.routing.annotations.rows import clients, responses
 from ingressd.routing.defaults import RouteDefaults
 from ingressd.routing.endpoints import ServiceTarget
+from ingressd.routing.place import place_of
 
 _VARIABLE = re.compile(r"\$(?:[a-z_][a-z0-9_]*|\{[a-z_][a-z0-9_]*\})")
 _NEVER_KNOWN = EXTRA - OF_ROUTE - OF_MOMENT
@@ -133,19 +134,8 @@ class PolicyContext:
                 self._say(responses.ADD_HEADERS, "warning", "LiteralVariable", why)
 
     def _say(self, row: Row[str], level: Level, reason: str, message: str) -> None:
-        meta = self.config_map.meta if self.config_map is not None else None
-        self.findings.append(
-            Finding(
-                kind="ConfigMap",
-                namespace=meta.namespace if meta else "",
-                name=meta.name if meta else "",
-                level=level,
-                reason=reason,
-                field=f"data.{row.config_key}",
-                message=message,
-                source=meta.source if meta else "",
-            )
-        )
+        meta = self.config_map.meta if self.config_map is not None else Meta()
+        self.findings.append(place_of(meta, f"data.{row.config_key}", "ConfigMap").finding(level, reason, message))
 
 
 def header_fields(config_map: ConfigMap) -> tuple[Fields, list[str]]:

@@ -11,6 +11,7 @@ from ingressd.policy.forwarded import Forwarding
 from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat, RoutePolicies
 from ingressd.routing.annotations import GlobalValues, Row
 from ingressd.routing.annotations.rows import backend, clients, observing, tls
+from ingressd.routing.place import Place, place_of
 from ingressd.routing.policies.context import PolicyContext
 from ingressd.routing.snapshot import Route
 from ingressd.tls.checks import check_ciphers
@@ -50,29 +51,13 @@ def config_findings(context: PolicyContext, cluster: ClusterState) -> Iterator[F
     yield from context.findings
     problem = check_ciphers(context.config.get(tls.SSL_CIPHERS))[1] if context.config.is_set(tls.SSL_CIPHERS) else ""
     if problem and context.config_map is not None:
-        meta = context.config_map.meta
-        yield Finding(
-            kind="ConfigMap",
-            namespace=meta.namespace,
-            name=meta.name,
-            level="error",
-            reason="BadConfigMapValue",
-            field=f"data.{tls.SSL_CIPHERS.config_key}",
-            message=problem,
-            source=meta.source,
-        )
+        place = place_of(context.config_map.meta, f"data.{tls.SSL_CIPHERS.config_key}", "ConfigMap")
+        yield place.finding("error", "BadConfigMapValue", problem)
     key = context.defaults.config_map
     if key is not None and key not in cluster.config_maps:
         values = "what it said last still holds" if context.config_map is not None else "the built-in values hold"
-        yield Finding(
-            kind="ConfigMap",
-            namespace=key[0],
-            name=key[1],
-            level="error",
-            reason="ConfigMapNotFound",
-            field="--configmap",
-            message=f"the controller's ConfigMap does not exist; {values}",
-        )
+        message = f"the controller's ConfigMap does not exist; {values}"
+        yield Place("ConfigMap", *key, "--configmap").finding("error", "ConfigMapNotFound", message)
 
 
 def _networks(config: GlobalValues) -> tuple[str, ...]:
