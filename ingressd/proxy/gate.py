@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -36,11 +35,11 @@ from ingressd.policy.trailing_slash import trailing_slash
 from ingressd.policy.variables import compile_template
 from ingressd.policy.varied_rewrite import VariedRewriter
 from ingressd.proxy.access import AccessRule
+from ingressd.proxy.limiting import Limiting
 from ingressd.proxy.moment import moment
 from ingressd.proxy.onward import OnwardHeads
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
-from ingressd.proxy.shared_limits import NOTHING_HELD, TOO_MANY, BoundLimits
 from ingressd.proxy.shortcut import bind_shortcut
 from ingressd.routing.snapshot import ANY_HOST, Route
 
@@ -122,6 +121,7 @@ class Gate:
         "is_light",
         "is_tended",
         "latency_balanced",
+        "limits",
         "looks_at_statuses",
         "max_response_header_bytes",
         "mirror",
@@ -161,6 +161,7 @@ class Gate:
         self.shortcut = bind_shortcut(policies, self) if self.is_light else None
 
     def _bind_steps(self, policies: RoutePolicies, route: Route, gateway: Gateway) -> None:
+        self.limits = None if policies.limits is None else Limiting(policies.limits, gateway.shared_limits)
         bound = [(phase, step) for phase, bind in BINDERS.items() if (step := bind(self, route, gateway)) is not None]
         self.access: AccessRule | None = None
         self.addresses: AddressCheck | None = None
@@ -374,23 +375,7 @@ def _no_endpoints(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
 
 
 def _limits(gate: Gate, route: Route, gateway: Gateway) -> Step | None:
-    settings, shared = gate.policies.limits, gateway.shared_limits
-    if settings is None:
-        return None
-    if shared is None:
-        raise ValueError("this worker shares no counters, so clients cannot be limited")
-    limits = BoundLimits(settings)
-    too_fast = Answer(settings.rate_status, "too_many_requests")
-    too_many = Answer(settings.connections_status, "too_many_connections")
-
-    def step(ask: Ask, passage: Passage) -> Answer | None:
-        held = shared.enter(limits, ask.client, int(monotonic() * 1000.0))
-        if held < NOTHING_HELD:
-            return too_many if held == TOO_MANY else too_fast
-        passage.held = held
-        return None
-
-    return step
+    return None if gate.limits is None else gate.limits.apply
 
 
 BINDERS: Final[dict[Phase, _Binder]] = {

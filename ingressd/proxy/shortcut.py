@@ -3,7 +3,8 @@
 What these policies change about a request is fixed when the route is bound, or found by looking at one thing. Then no
 ``Ask`` and no ``Passage`` need be made, which would cost more than all else that a gate does. A shortcut only ever lets
 by what the gate itself would forward, in the same words (tests/proxy/test_shortcut.py compares them); whatever it is
-not sure of, it leaves to the gate, having done nothing.
+not sure of, it leaves to the gate, having done nothing. It refuses only who asks too often, for asking the counters
+counts.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from msgspec.structs import replace
 
 from ingressd.http.head import RequestFields, RequestHead
 from ingressd.policy.address_list import AddressCheck
-from ingressd.policy.ask import Ask, Plan
+from ingressd.policy.ask import Answer, Ask, Plan
 from ingressd.policy.cors import CorsRules
 from ingressd.policy.policies import RoutePolicies
 from ingressd.policy.request_fields import RequestEditor
 from ingressd.policy.rewrite import Rewriter
-from ingressd.proxy.passage import ask_of
+from ingressd.proxy.forward import Forwarding
+from ingressd.proxy.held import go_on
+from ingressd.proxy.passage import Passage, ask_of
+from ingressd.proxy.shared_limits import NOTHING_HELD
+from ingressd.proxy.tended import Counted
 
 if TYPE_CHECKING:
     from ingressd.policy.response_fields import FixedEdit
@@ -34,7 +39,9 @@ Quiet = Callable[["Downstream", RequestHead], bool]
 """Whether a policy has neither an answer to a request nor anything to change about it."""
 
 _NOTHING: Final = RoutePolicies()
-_UNDERSTOOD: Final = ("addresses", "app_root", "cookies", "cors", "https_redirect", "request", "response", "rewrite")
+_UNDERSTOOD: Final = (
+    *("addresses", "app_root", "cookies", "cors", "https_redirect", "limits", "request", "response", "rewrite"),
+)
 """All that a route with a shortcut asks for; what is not listed makes its requests pass the gate."""
 _NOBODY: Final = Ask(method=b"", path="", query="", fields=RequestFields())
 
@@ -62,7 +69,9 @@ class Shortcut:
         "_changes_head",
         "_editor",
         "_extra",
+        "_gate",
         "_heads",
+        "_limits",
         "_over_http",
         "_over_tls",
         "_plan",
@@ -80,6 +89,8 @@ class Shortcut:
     ) -> None:
         self._quiets = quiets
         self._rewriter = rewriter
+        self._gate = gate
+        self._limits = gate.limits
         self._heads: OnwardHeads = gate.heads
         self._extra: Extra = gate.extra
         self._changes_head = rewriter is not None or editor is not None
@@ -97,7 +108,7 @@ class Shortcut:
                 plan.added = b""
 
     def take(self, down: Downstream, request: RequestHead, route: LiveRoute, rest: bytes) -> bool:
-        """Forward ``request``; False: the gate has to decide."""
+        """Forward ``request``, or refuse it; False: the gate has to decide."""
         backend, fields = route.backend, request.fields
         if (
             backend is None
@@ -115,12 +126,26 @@ class Shortcut:
             answer, path, added = self._rewriter.rewritten(request.line.path)
             if answer is not None:
                 return False
-        forwarding = down.gateway.exchange_type(down, request, route, backend)
+        kind, held = down.gateway.exchange_type, NOTHING_HELD
+        if self._limits is not None:
+            if kind is not Forwarding:
+                return False
+            held = self._limits.enter(down.seen_client)  # the last one: it has counted the request, whatever it says
+            if held < NOTHING_HELD:
+                self._refuse(Passage(down, request, route, self._gate), self._limits.refusal(held), rest)
+                return True
+        forwarding = (
+            kind(down, request, route, backend) if held == NOTHING_HELD else _counted(down, request, route, held)
+        )
         forwarding.edit = self._over_tls if down.scheme == b"https" else self._over_http
         head = self._head(down, request, forwarded, forwarding.request_id, path, added) if self._changes_head else b""
         down.begin(forwarding)
         forwarding.start(rest, head)
         return True
+
+    def _refuse(self, passage: Passage, answer: Answer, rest: bytes) -> None:
+        passage.answer_fields, passage.answer_without = self._plan.answer_fields, self._plan.answer_without
+        go_on(passage, answer, rest)
 
     def _head(
         self,
@@ -137,6 +162,13 @@ class Shortcut:
         else:
             added += editor.lines(ask_of(down, request, request_id), self._extra)
         return heads.head(request, heads.ours(request_id, forwarded), plan, path, added, down.seen_authority)
+
+
+def _counted(down: Downstream, request: RequestHead, route: LiveRoute, held: int) -> Counted:
+    assert route.backend is not None  # noqa: S101 - whoever calls has looked
+    forwarding = Counted(down, request, route, route.backend)
+    forwarding.held = held
+    return forwarding
 
 
 # -- who has nothing to say

@@ -15,6 +15,7 @@ from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.exchange import STALE, Happening, State, Verdict
 from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.observed import Observed
+from ingressd.proxy.shared_limits import NOTHING_HELD
 
 if TYPE_CHECKING:
     from ingressd.policy.next_upstream import NextUpstreamRule
@@ -134,6 +135,20 @@ class Tending(Forwarding):
         self._note(head)
         passage = self.passage
         return passage.gate.answers.edited(head.fields.onward, passage.ask, self.edit) + self._lines_for(head.status)
+
+
+class Counted(Forwarding):
+    """Whose client has so many requests under way; ``held`` is what ``SharedLimits.enter`` said."""
+
+    __slots__ = ("held",)
+
+    held: int
+
+    def _end(self, now: float) -> None:
+        held, self.held = self.held, NOTHING_HELD
+        if self.gateway.shared_limits is not None:
+            self.gateway.shared_limits.leave(held)
+        super()._end(now)
 
 
 class _Bounding(Forwarding):

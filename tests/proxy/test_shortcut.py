@@ -39,6 +39,8 @@ POLICIES: dict[str, dict[str, Any]] = {
     "another host": {"request": RequestEdits(host="$service_name.$namespace.svc")},
     "server": {"response": ResponseEdits(server=True), "app_root": AppRoot("/app")},
     "TLS": {"https_redirect": HttpsRedirect(), "response": ResponseEdits(hsts=Hsts()), "rewrite": Rewrite("/o", "/")},
+    "limits": {"limits": RateLimits("shortcut", per_second=1_000_000, connections=5)},
+    "limited to nothing": {"limits": RateLimits("none", per_second=1, burst_multiplier=-1), "cors": Cors()},
     "cookies": {"cookies": CookieRewrite(path="/", new_path="/app/")},
     "all of them": {
         "addresses": AddressLists(allow=("192.0.2.0/24",)),
@@ -68,7 +70,7 @@ REQUESTS: dict[str, bytes] = {
 
 
 def path_of(name: str, scheme: bytes, **settings: Any) -> MemoryPath:
-    path = gated(RoutePolicies(**POLICIES[name]), scheme=scheme, max_body_bytes=100, **settings)
+    path = gated(RoutePolicies(**POLICIES[name]), scheme=scheme, max_body_bytes=100, shared_limits=alone(), **settings)
     path.answer = ANSWER
     path.gateway.date = b"Sat, 21 Nov 2026 00:00:00 GMT"
     return path
@@ -114,7 +116,9 @@ def test_without_endpoints_both_say_503(name: str) -> None:
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES if name != "addresses that refuse"])
+@pytest.mark.parametrize(
+    "name", [name for name in POLICIES if name not in ("addresses that refuse", "limited to nothing")]
+)
 def test_it_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*given: object) -> None:
         raise AssertionError("a passage was made")
@@ -126,6 +130,20 @@ def test_it_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path.close()
 
 
+def test_what_is_under_way_is_counted_and_forgotten() -> None:
+    limits = RateLimits("under way", connections=1)
+    first, second = (gated(RoutePolicies(limits=limits, cors=Cors()), shared_limits=alone()) for _ in range(2))
+    first.origins[0].is_scripted = True
+    first.send(get())
+    second.send(get())
+    assert second.local.rejected() == {"too_many_connections": 1}
+    assert b"Access-Control-Allow-Origin: *\r\n" in second.received
+    first.lose()
+    second.send(get())
+    assert second.statuses == [503, 200]
+    second.close()
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -133,7 +151,6 @@ def test_it_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         {"rewrite": Rewrite("/", "https://new.example/")},
         {"request": RequestEdits(host="$http_x_host")},
         {"request": RequestEdits(connection="close")},
-        {"limits": RateLimits("all", per_second=1)},
         {"affinity": Affinity("default-app-80")},
         {"denied": "for a reason"},
         {"access_log": False},

@@ -26,7 +26,7 @@ ANSWER = (
 SWITCHED = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-B: 3\r\n\r\nhi"
 FIELDS = ResponseEdits(fields=(("X-B", "2"),), server=True)
 POLICIES: dict[str, dict[str, Any]] = {
-    "connections": {"limits": RateLimits("all", connections=2), "response": FIELDS},
+    "connections": {"limits": RateLimits("all", connections=2), "response": FIELDS, "latency_balanced": True},
     "affinity": {"affinity": Affinity("default-app-80", persistent=True, issues=False), "response": FIELDS},
     "latency": {"latency_balanced": True},
     "location": {"location": LocationRewrite("http://inner/", "https://a.example/"), "response": FIELDS},

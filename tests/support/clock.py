@@ -9,8 +9,8 @@ import pytest
 from ingressd.proxy import (
     downstream,
     forward,
-    gate,
     held,
+    limiting,
     outlet,
     patience,
     planned,
@@ -36,6 +36,18 @@ def patched_clock() -> Iterator[Clock]:
     """The data path asks this clock."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (downstream, forward, gate, held, outlet, patience, planned, splicing, tended, tunnel, upstream):
+        for module in (
+            downstream,
+            forward,
+            held,
+            limiting,
+            outlet,
+            patience,
+            planned,
+            splicing,
+            tended,
+            tunnel,
+            upstream,
+        ):
             patch.setattr(module, "monotonic", clock)
         yield clock
