@@ -149,8 +149,12 @@ _Own = Callable[[Ask], bytes]
 
 
 def _header(name: str) -> _Own:
-    field = name.lower().replace("_", "-").encode("ascii")
-    return lambda ask: ask.field(field) or b""
+    """Names have ``_`` for ``-``; a field whose own name has it comes this far only where somebody wants that."""
+    spelled = name.lower().encode("ascii")
+    field = spelled.replace(b"_", b"-")
+    if field == spelled:
+        return lambda ask: ask.field(field) or b""
+    return lambda ask: ask.field(field) or ask.field(spelled) or b""
 
 
 def _cookie(name: str) -> _Own:

@@ -242,7 +242,8 @@ def _of_lines(attribute: str) -> Callable[[str], Getter]:
         field = name.lower().replace("_", "-")
         if field in HIDDEN:
             return lambda facts: "(hidden)"
-        wanted = re.compile(rb"^%b: ?([^\r\n]*)\r\n" % re.escape(field.encode()), re.IGNORECASE | re.MULTILINE)
+        either = re.escape(field.encode()).replace(rb"\-", b"[-_]")
+        wanted = re.compile(rb"^%b: ?([^\r\n]*)\r\n" % either, re.IGNORECASE | re.MULTILINE)
 
         def value(facts: LogFacts) -> Value:
             found: list[bytes] = wanted.findall(getattr(facts, attribute))

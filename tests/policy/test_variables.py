@@ -127,3 +127,9 @@ def test_a_template_or_an_error(text: str) -> None:
         return
     assert b"\r" not in template.expand(REQUEST)
     assert repr(template) == f"Template({text!r})"
+
+
+def test_fields_may_have_underscores_of_their_own() -> None:
+    template = compile_template("$http_sm_user $http_x_dashed $http_sm")
+    asked = ask(fields=b"SM_User: jo\r\nX-Dashed: 1\r\nX_Dashed: never both\r\n")
+    assert template.expand(asked) == b"jo 1 "

@@ -56,6 +56,12 @@ def test_the_default_format() -> None:
     )
 
 
+def test_names_of_fields_may_have_underscores_of_their_own() -> None:
+    lines = b"SM_User: jo\r\nX_Other-Name: two\r\nSM_User_Name: no\r\n"
+    assert line("$http_sm_user $http_x_other_name $http_sm", lines=lines) == "jo two -"
+    assert line("$sent_http_set_cookie", answer_lines=b"Set_Cookie: s=1\r\n") == "(hidden)"
+
+
 def test_the_default_format_of_an_answer_of_ours() -> None:
     facts = {"lines": b"", "upstream": None, "upstream_s": -1.0, "upstream_name": "", "status": 404, "agent": b""}
     assert LogFormat().line(LogFacts(**{**EXCHANGE, **facts})) == (

@@ -243,7 +243,7 @@ CASES: list[Case] = [
         {
             "auth-url": "http://{auth}/",
             "auth-response-headers": "X-User-Name",
-            "ingressd.io/request-headers-set": "X-Set-Here: ours",
+            "ingressd.io/request-headers-set": "X-Set-Here: ours\nX-Copy: $http_x_under",
             "ingressd.io/request-headers-remove": "X-Taken-Away",
         },
         (
@@ -263,6 +263,7 @@ CASES: list[Case] = [
                     "x-user-name": "ann",
                     "x_user_name": None,
                     "x-set-here": "ours",
+                    "x-copy": "1",
                     "x_set_here": None,
                     "x_taken_away": None,
                 },
