@@ -30,7 +30,7 @@ http {{
   server {{
     listen {listen};
     server_name echo;
-    location / {{ return 200 "$request_uri"; }}
+    location / {{ return 200 "$http_x_service$request_uri"; }}
   }}
 {http}
 {servers}
