@@ -12,9 +12,11 @@ from functools import lru_cache
 from msgspec import Struct
 
 from ingressd.policy.ask import Answer, Ask, Plan
+from ingressd.policy.memory import SharedBound
 from ingressd.policy.satisfy import Verdict
 
 _MAX_REMEMBERED = 4096
+_all_verdicts = SharedBound(8 * _MAX_REMEMBERED)  # 5 MiB for each worker
 """Clients remembered for each list and worker: half a megabyte. More clients at a time cost a search each."""
 _MAX_SETS = 256
 _MAPPED_BITS = 96  # ::ffff:0:0/96 (RFC 4291 §2.5.5.2)
@@ -127,9 +129,7 @@ class AddressCheck:
         verdict = self._verdicts.get(client)
         if verdict is None:
             verdict = self._search(client)
-            if len(self._verdicts) >= _MAX_REMEMBERED:
-                self._verdicts.clear()
-            self._verdicts[client] = verdict
+            _all_verdicts.remember(self._verdicts, client, verdict, _MAX_REMEMBERED)
         return verdict
 
     def apply(self, ask: Ask, plan: Plan) -> Answer | None:

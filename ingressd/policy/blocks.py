@@ -7,9 +7,11 @@ from msgspec import Struct
 
 from ingressd.policy.address_list import AddressSet, read_address
 from ingressd.policy.ask import Answer, Ask
+from ingressd.policy.memory import SharedBound
 from ingressd.policy.pattern import Pattern, compile_pattern
 
 _MAX_REMEMBERED: Final = 1024
+_all_remembered: Final = SharedBound(8 * _MAX_REMEMBERED)
 _MAX_VALUE_TO_REMEMBER: Final = 512  # characters; together half a megabyte for each list and worker
 _AGENT: Final = Answer(403, "user-agent-blocked")
 _REFERER: Final = Answer(403, "referer-blocked")
@@ -76,9 +78,7 @@ class _Values:
         if is_listed is None:
             is_listed = self._search(value)
             if len(value) <= _MAX_VALUE_TO_REMEMBER:
-                if len(self._remembered) >= _MAX_REMEMBERED:
-                    self._remembered.clear()
-                self._remembered[value] = is_listed
+                _all_remembered.remember(self._remembered, value, is_listed, _MAX_REMEMBERED)
         return is_listed
 
     def _search(self, value: bytes) -> bool:

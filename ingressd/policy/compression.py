@@ -17,6 +17,7 @@ from msgspec import Struct
 from ingressd.http.field_values import first_preferences
 from ingressd.http.response import ResponseFields
 from ingressd.policy.ask import field_value, without_fields
+from ingressd.policy.memory import SharedBound
 from ingressd.policy.pattern import Pattern, compile_pattern
 
 Coding = Literal["gzip", "br"]
@@ -26,6 +27,7 @@ _ALWAYS: Final = "text/html"  # nginx compresses it whatever is listed
 _VARY: Final = b"Vary: Accept-Encoding\r\n"
 _MAX_REMEMBERED: Final = 256
 _MAX_LINES_TO_REMEMBER: Final = 2048
+_all_remembered: Final = SharedBound(8 * _MAX_REMEMBERED)  # of all routes: 16 MiB for each worker at the very most
 _WEIGHT = re.compile(rb"[01](?:\.[0-9]{0,3})?")
 _NO_TRANSFORM = re.compile(rb"(?:^|,)\s*no-transform\s*(?:,|$)")
 _STRONG_TAG = re.compile(rb'^(etag: ?)(?=")', re.IGNORECASE | re.MULTILINE)
@@ -136,9 +138,7 @@ class CompressionRules:
         except KeyError:
             prepared = self._judge(fields)
         if len(fields.onward) <= _MAX_LINES_TO_REMEMBER:
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = prepared
+            _all_remembered.remember(self._remembered, key, prepared, _MAX_REMEMBERED)
         return prepared
 
     def _judge(self, fields: ResponseFields) -> _Prepared | None:

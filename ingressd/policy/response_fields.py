@@ -12,9 +12,11 @@ from typing import Final
 from msgspec import Struct
 
 from ingressd.policy.ask import Plan, marks_of, without_fields, without_marked
+from ingressd.policy.memory import SharedBound
 
 _MAX_REMEMBERED: Final = 64  # a head lasts for a second, then its Date is another one
 _MAX_LINES_TO_REMEMBER: Final = 2048  # together: 256 KiB for each edit at the very most, and a few KiB as a rule
+_all_remembered: Final = SharedBound(64 * _MAX_REMEMBERED)  # of all routes: 16 MiB for each worker at the very most
 _MAX_EDITS: Final = 8
 """Of plans, remembered for each route: nearly always there is one. More origins than these begin anew."""
 
@@ -170,7 +172,5 @@ class FixedEdit:
             return edited
         edited = without_marked(onward if self._before is None else self._before(onward), self._marks) + self.lines
         if len(onward) <= _MAX_LINES_TO_REMEMBER:
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[onward] = edited
+            _all_remembered.remember(self._remembered, onward, edited, _MAX_REMEMBERED)
         return edited

@@ -21,6 +21,7 @@ from hashlib import blake2b
 from typing import Final
 
 from ingressd.policy.address_list import address_set, read_address
+from ingressd.policy.memory import SharedBound
 from ingressd.policy.rate_limit import ONE, Leak, RateLimits, leak_per_minute, leak_per_second
 from ingressd.proxy.password_checker import Turn
 
@@ -46,6 +47,7 @@ _TURNS_AT = 1 << 40  # beyond all buckets: only locked, never written
 MAX_WORKERS: Final = _HEADER_SIZE - _STARTED_AT
 
 _MAX_REMEMBERED = 4096
+_all_places = SharedBound(8 * _MAX_REMEMBERED)  # 8 MiB for each worker
 _YIELDS = 20
 _NAPS = 40
 _NAP_S = 0.0005
@@ -143,9 +145,7 @@ class SharedLimits:
             of = b"%d:%b%b" % (len(limits.name), limits.name, who)
             key = blake2b(of, key=self._secret, digest_size=_KEY_SIZE).digest()
             place = (int.from_bytes(key[:4], "little") % _BUCKETS, key)
-        if len(limits.places) >= _MAX_REMEMBERED:
-            limits.places.clear()
-        limits.places[client] = place
+        _all_places.remember(limits.places, client, place, _MAX_REMEMBERED)
         return place
 
     def _acquire(self, bucket: int) -> bool:
