@@ -5,10 +5,11 @@ allowed get no fields, which is how a browser learns of it, and their preflights
 """
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
-from ingressd.policy.ask import Answer, Ask, Plan
+from ingressd.policy.ask import Answer, Ask, Plan, field_value
 
 MAX_AGE_S = 1_728_000
 METHODS = "GET, PUT, POST, DELETE, PATCH, OPTIONS"
@@ -27,6 +28,8 @@ class Cors(Struct, frozen=True, gc=False, array_like=True):
 
 
 _ALLOW_ORIGIN = b"Access-Control-Allow-Origin: "
+_MAX_REMEMBERED = 512
+_MAX_LINES_TO_REMEMBER = 2048  # together: 2 MiB for each worker at the very most
 _LABEL = "[A-Za-z0-9-]+"
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:\*\.)?[A-Za-z0-9_.-]+(?::[0-9]{1,5})?|\*")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
@@ -64,9 +67,17 @@ class CorsRules:
 
     def fields(self, ask: Ask) -> bytes:
         """Whole field lines for any answer to this request; empty: its origin is not allowed."""
+        return self.fields_for(ask.fields.onward)
+
+    def fields_for(self, lines: bytes) -> bytes:
+        """``fields`` of a request with these end-to-end field lines."""
         if self._any:
             return self.for_any
-        origin = ask.field(b"origin")
+        return self.look(lines) if len(lines) > _MAX_LINES_TO_REMEMBER else _remembered(self, lines)
+
+    def look(self, lines: bytes) -> bytes:
+        """``fields_for`` where not everybody is allowed, worked out."""
+        origin = field_value(lines, b"origin")
         if origin is None or self._matches.fullmatch(origin.decode("latin-1")) is None:
             return b""
         return _ALLOW_ORIGIN + origin + b"\r\n" + self._common
@@ -84,6 +95,12 @@ class CorsRules:
         if ask.method != b"OPTIONS":
             return None
         return Answer(204, "cors_preflight", b"Content-Type: text/plain charset=UTF-8\r\n", b"")
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def _remembered(rules: CorsRules, lines: bytes) -> bytes:
+    """Field sections repeat; one memo for all routes of a worker."""
+    return rules.look(lines)
 
 
 def _origin_expression(origin: str) -> str:

@@ -125,13 +125,16 @@ class ResponseEditor:
         """What is done to every answer to requests with a plan like this one."""
         if plan is None or (not plan.answer_fields and not plan.answer_without):
             return self.over_tls if is_tls else self.over_http
-        key = (is_tls, plan.answer_fields, plan.answer_without)
+        return self.edit_with(plan.answer_fields, plan.answer_without, is_tls=is_tls)
+
+    def edit_with(self, lines: bytes, names: frozenset[bytes], *, is_tls: bool) -> "FixedEdit":
+        """``edit`` for a plan with these ``answer_fields`` and ``answer_without``."""
+        key = (is_tls, lines, names)
         edit = self._planned.get(key)
         if edit is None:
             if len(self._planned) >= _MAX_EDITS:
                 self._planned.clear()
-            edit = (self.over_tls if is_tls else self.over_http).with_more(plan.answer_fields, plan.answer_without)
-            self._planned[key] = edit
+            edit = self._planned[key] = (self.over_tls if is_tls else self.over_http).with_more(lines, names)
         return edit
 
 

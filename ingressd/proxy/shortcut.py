@@ -53,10 +53,8 @@ def bind_shortcut(policies: RoutePolicies, gate: Gate) -> Shortcut | None:
     cors = None if policies.cors is None else CorsRules(policies.cors)
     editor = gate.request
     rewriter = None if policies.rewrite is None else Rewriter(policies.rewrite)
-    if (
-        (cors is not None and not cors.for_any)
-        or (rewriter is not None and rewriter.is_redirect)
-        or (editor is not None and not editor.has_fixed_host(gate.extra))
+    if (rewriter is not None and rewriter.is_redirect) or (
+        editor is not None and not editor.has_fixed_host(gate.extra)
     ):
         return None
     return Shortcut(gate, _quiets(policies, gate.addresses), cors, rewriter, editor)
@@ -67,6 +65,7 @@ class Shortcut:
 
     __slots__ = (
         "_changes_head",
+        "_cors",
         "_editor",
         "_extra",
         "_gate",
@@ -96,6 +95,8 @@ class Shortcut:
         self._changes_head = rewriter is not None or editor is not None
         # What the steps would write into each request's plan.
         self._plan = plan = Plan()
+        self._cors = cors if cors is not None and not cors.for_any else None
+        """Whose fields depend on the origin."""
         if cors is not None:
             cors.apply(_NOBODY, plan)
         self._over_http: FixedEdit | None = gate.answers.edit(plan, is_tls=False)
@@ -126,25 +127,31 @@ class Shortcut:
             answer, path, added = self._rewriter.rewritten(request.line.path)
             if answer is not None:
                 return False
+        lines = b"" if self._cors is None else self._cors.fields_for(fields.onward)
         kind, held = down.gateway.exchange_type, NOTHING_HELD
         if self._limits is not None:
             if kind is not Forwarding:
                 return False
             held = self._limits.enter(down.seen_client)  # the last one: it has counted the request, whatever it says
             if held < NOTHING_HELD:
-                self._refuse(Passage(down, request, route, self._gate), self._limits.refusal(held), rest)
+                self._refuse(Passage(down, request, route, self._gate), self._limits.refusal(held), lines, rest)
                 return True
         forwarding = (
             kind(down, request, route, backend) if held == NOTHING_HELD else _counted(down, request, route, held)
         )
-        forwarding.edit = self._over_tls if down.scheme == b"https" else self._over_http
+        is_tls = down.scheme == b"https"
+        forwarding.edit = self._over_tls if is_tls else self._over_http
+        if lines and self._cors is not None:
+            forwarding.edit = self._gate.answers.editor.edit_with(lines, self._cors.names, is_tls=is_tls)
         head = self._head(down, request, forwarded, forwarding.request_id, path, added) if self._changes_head else b""
         down.begin(forwarding)
         forwarding.start(rest, head)
         return True
 
-    def _refuse(self, passage: Passage, answer: Answer, rest: bytes) -> None:
+    def _refuse(self, passage: Passage, answer: Answer, lines: bytes, rest: bytes) -> None:
         passage.answer_fields, passage.answer_without = self._plan.answer_fields, self._plan.answer_without
+        if lines and self._cors is not None:
+            passage.answer_fields, passage.answer_without = lines, self._cors.names
         go_on(passage, answer, rest)
 
     def _head(

@@ -31,6 +31,11 @@ POLICIES: dict[str, dict[str, Any]] = {
     "addresses": {"addresses": AddressLists(deny=("198.51.100.0/24",), allow=("192.0.2.0/24",))},
     "addresses that refuse": {"addresses": AddressLists(allow=("198.51.100.0/24",))},
     "any origin": {"cors": Cors()},
+    "an origin": {"cors": Cors(("https://b",)), "response": ResponseEdits(fields=(("X-B", "2"),), hsts=Hsts())},
+    "limited origin": {
+        "limits": RateLimits("none", per_second=1, burst_multiplier=-1),
+        "cors": Cors(("https://*.b", "https://b")),
+    },
     "rewrite": {"rewrite": Rewrite("/old(/|$)(.*)", "/new/$2", forwarded_prefix="/old")},
     "rewrite to nowhere": {"rewrite": Rewrite("/old(.*)", "/new/$1")},
     "fields": {"request": EDITS, "response": ResponseEdits(fields=(("X-B", "2"),), hide=("x-powered-by",))},
@@ -53,6 +58,7 @@ POLICIES: dict[str, dict[str, Any]] = {
         "rewrite": Rewrite("/old(/|$)(.*)", "/new/$2"),
     },
 }
+REFUSING = ("addresses that refuse", "limited to nothing", "limited origin")
 ID = "X-Request-ID: 0123456789"
 REQUESTS: dict[str, bytes] = {
     "root": get(ID),
@@ -116,9 +122,7 @@ def test_without_endpoints_both_say_503(name: str) -> None:
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in POLICIES if name not in ("addresses that refuse", "limited to nothing")]
-)
+@pytest.mark.parametrize("name", [name for name in POLICIES if name not in REFUSING])
 def test_it_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*given: object) -> None:
         raise AssertionError("a passage was made")
@@ -147,7 +151,6 @@ def test_what_is_under_way_is_counted_and_forgotten() -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"cors": Cors(("https://b",))},
         {"rewrite": Rewrite("/", "https://new.example/")},
         {"request": RequestEdits(host="$http_x_host")},
         {"request": RequestEdits(connection="close")},
