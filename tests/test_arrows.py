@@ -348,3 +348,14 @@ def test_a_heavy_chain_is_seen(tmp_path: Path, lean: Lean, source: str, is_seen:
     write_house(tmp_path, "kube/watch.py", "import aiohttp.web")
     house = write_house(tmp_path, "runtime/worker.py", source)
     assert bool(list(heavy_chains(house, lean))) is is_seen
+
+
+FOLDERS = sorted(path.parent for path in (ROOT / PACKAGE).glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_map_of_a_folder_names_files_that_are_there(folder: Path) -> None:
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert text
+    named = set(re.findall(r"``([a-z_]+)``", text))
+    assert named <= {path.stem for path in folder.iterdir()}
