@@ -62,6 +62,25 @@ CASES: list[Case] = [
         tls=True,
     ),
     case(
+        "nobody says of a certificate what only we may, with underscores either",
+        {**CA, "auth-tls-verify-client": "optional", "auth-url": "http://{auth}/check"},
+        (
+            replace(NONE, headers={"ssl_client_verify": "SUCCESS", "ssl-client_subject_dn": "CN=forged", "x_y": "1"}),
+            Want(
+                seen="echo",
+                sent={
+                    "ssl-client-verify": "NONE",
+                    "ssl_client_verify": None,
+                    "ssl-client_subject_dn": None,
+                    "x_y": "1",
+                },
+                saw={"auth": {"ssl-client-verify": "NONE", "ssl_client_verify": None, "ssl-client_subject_dn": None}},
+            ),
+        ),
+        tls=True,
+        config={"enable-underscores-in-headers": "true"},
+    ),
+    case(
         "an auth service hears of the certificate what the upstream does",
         {**CA, "auth-tls-verify-client": "optional", "auth-url": "http://{auth}/check"},
         (
