@@ -12,6 +12,11 @@ def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: b
     ) % (client, client, host_field, port, scheme, scheme, scheme)
 
 
+def identified_head(line: RequestLine, fields: RequestFields, request_id: bytes, added: bytes) -> bytes:
+    """``request_head`` of an HTTP/1.1 request with our X-Request-ID before ``added``: one copy instead of three."""
+    return b"".join((line.onward, fields.lead, b"X-Request-ID: ", request_id, b"\r\n", added, fields.tail))
+
+
 def request_head(line: RequestLine, fields: RequestFields, added: bytes, *, authority: bytes = b"") -> bytes:
     """The onward request head. ``added`` is our own field lines: they come last, after Connection had its say.
 
@@ -22,7 +27,7 @@ def request_head(line: RequestLine, fields: RequestFields, added: bytes, *, auth
     host = authority or fields.host_field or b""
     if line.minor:
         if host == fields.host_field:
-            return b"%b%b%b%b" % (line.onward, fields.lead, added, fields.tail)
+            return b"".join((line.onward, fields.lead, added, fields.tail))
         return b"%bHost: %b\r\n%b%b%b" % (line.onward, host, fields.onward, added, fields.tail)
     length = b"Content-Length: %d\r\n" % fields.content_length if fields.content_length >= 0 else b""
     return b"%bHost: %b\r\n%b%b%b\r\n" % (line.onward, host, fields.onward, added, length)

@@ -134,6 +134,8 @@ class Forwarding(Exchange):
         request = self.request
         line, fields = request.line, request.fields
         added = self.down.forwarded_fields(fields)
+        if line.minor and self.request_id:
+            return hops.identified_head(line, fields, self.request_id, added)
         if self.request_id:
             added = b"X-Request-ID: %b\r\n%b" % (self.request_id, added)
         return hops.request_head(line, fields, added, authority=self.down.seen_authority)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ingressd.http.hops import request_head
+from ingressd.http.hops import identified_head, request_head
 from ingressd.http.target import rewritten_target
 from ingressd.policy.ask import without_fields, without_named
 
@@ -41,9 +41,13 @@ class OnwardHeads:
     def of(self, passage: Passage, *, expects: bool = True) -> bytes:
         """What is planned for the request. ``expects``: an offer to wait for 100 (Continue) is passed on."""
         request, ask = passage.request, passage.ask
-        ours = self.ours(ask.request_id, passage.forwarded)
+        line, request_id = request.line, ask.request_id
         if passage.path is None and expects and not (passage.without or passage.added or passage.host_field):
-            return request_head(request.line, request.fields, ours, authority=ask.authority)
+            if request_id and line.minor:
+                return identified_head(line, request.fields, request_id, passage.forwarded)
+            ours = self.ours(request_id, passage.forwarded)
+            return request_head(line, request.fields, ours, authority=ask.authority)
+        ours = self.ours(request_id, passage.forwarded)
         return self.head(request, ours, passage, passage.path, passage.added, ask.authority, expects=expects)
 
     def ours(self, request_id: bytes, forwarded: bytes) -> bytes:
