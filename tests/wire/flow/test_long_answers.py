@@ -33,6 +33,7 @@ async def test_the_same_connections_go_on(kernel: Kernel) -> None:
             [*_, record] = await gateway.log.wait_for(count)  # type: ignore[attr-defined]
             assert record.bytes_out == len(BODY)
             assert gateway.gateway.pool.idle == 1
+            assert only_client(gateway).transport.get_write_buffer_limits() == (16_384, 65_536)  # asyncio's own
         assert gateway.sent_bytes() == 3 * len(BODY)
         assert len(endpoint.connections) == 1
         assert only_client(gateway).requests == 3
@@ -193,6 +194,22 @@ async def test_not_a_byte_beyond_its_end(kernel: Kernel, apart: bool) -> None:
             while gateway.gateway.pool.idle:
                 await asyncio.sleep(0)
             assert len(endpoint.connections) == count
+        assert kernel.moved > len(BODY)
+
+
+async def test_what_is_beyond_its_end_answers_no_request_that_waits(kernel: Kernel) -> None:
+    """The next request is there already, and so is what might be taken for its answer."""
+
+    async def says_more(seen: Seen) -> None:
+        await seen.head()
+        await seen.say(head_of(len(BODY)) + BODY + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        assert await seen.head() == b""
+
+    async with serving(says_more) as (_, client, endpoint):
+        await client.send(GET * 3)
+        for _ in range(3):
+            assert (await client.answer()).body == BODY
+        assert len(endpoint.connections) == 3
         assert kernel.moved > len(BODY)
 
 
