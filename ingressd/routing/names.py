@@ -22,7 +22,7 @@ from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
 from ingressd.routing.www import sibling
 
 _NOTHING, _NO_EDITS = RoutePolicies(), ResponseEdits()
-_PROBE = Route("exact", "/healthz", "", policies=RoutePolicies(respond=FixedAnswer(200), access_log=False))
+_PROBE = Route("exact", "/healthz", "", status=200, policies=RoutePolicies(respond=FixedAnswer(200), access_log=False))
 
 
 def further_names(

@@ -5,6 +5,7 @@ of seniority, so the first one is granted and every later one is told by whom it
 order in which objects were seen.
 """
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -46,6 +47,8 @@ def settle_host(
     if is_regex:
         findings.clear()
         granted = _as_patterns(_grant(claims, findings, by_text=True), findings)
+    else:
+        findings.extend(_taken_literally(claim) for claim in granted if _looks_like_pattern(claim))
     fallback = _fallback(claims, last_resort, findings, context)
     settings = settle_wishes(claims, context, findings)
     granted, fallback = settings.apply([*granted, fallback], context)
@@ -100,6 +103,18 @@ def _as_pattern(claim: RouteClaim, findings: list[Finding]) -> RouteClaim:
         policies = replace(policies, trailing_slash=None)
     kind: MatchKind = "regex" if claim.is_pattern and route.kind == "prefix" else route.kind
     return replace(claim, route=replace(route, kind=kind, path=claim.text, policies=policies))
+
+
+_SIGNS = re.compile(r"\(.*\)|\[.*\]|\.\*")  # not those that paths hold too: OData has $, others +
+
+
+def _looks_like_pattern(claim: RouteClaim) -> bool:
+    return claim.route.kind != "regex" and _SIGNS.search(claim.text) is not None
+
+
+def _taken_literally(claim: RouteClaim) -> Finding:
+    message = f"{claim.text!a} is compared as it stands, for no Ingress of its host asks for expressions: add use-regex"
+    return replace(claim.place, field=f"{_path_of(claim.place)}.path").finding("warning", "PatternNotAsked", message)
 
 
 def _fallback(

@@ -5,6 +5,7 @@ Whether a claim is granted depends on other objects and is decided elsewhere: ``
 worked out in ``policies``.
 """
 
+import re
 from functools import lru_cache
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from ingressd.model.objects import Ingress, IngressBackend, IngressPath, Ingress
 from ingressd.policy.pattern import PatternError, location_pattern
 from ingressd.policy.policies import RoutePolicies
 from ingressd.routing.annotations import read_annotations
+from ingressd.routing.annotations.rows import paths as path_rows
 from ingressd.routing.claims import (
     NO_ROOT,
     CanaryClaim,
@@ -35,6 +37,8 @@ from ingressd.routing.policies.hosts import host_wishes
 from ingressd.routing.policies.secure import with_tls
 from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route
 from ingressd.routing.tls_entries import TlsEntries
+
+_LITERAL = re.compile(r"/[A-Za-z0-9._\-/]*")
 
 
 def seniority(meta: Meta) -> Seniority:
@@ -224,9 +228,15 @@ class _Reader:
                 location_pattern(text)
             except PatternError as error:
                 self._say(f"{field}.path", "error", "BadPattern", f"{error}; what begins like it answers 503")
+            if path.path_type in ("Exact", "Prefix") and not _LITERAL.fullmatch(text) and self._says_path_types():
+                message = "an expression; ingress-nginx's webhook takes them in ImplementationSpecific paths only"
+                self._say(f"{field}.pathType", "info", "PatternPathType", message)
         elif why := second_reading(text):
             self._say(f"{field}.path", "warning", "AmbiguousPath", why)
         return kind, text
+
+    def _says_path_types(self) -> bool:
+        return self._defaults.replaces_nginx and self._context.config.get(path_rows.STRICT_VALIDATE_PATH_TYPE)
 
     def _canaries(self, rules: list[tuple[int, str, IngressRule]]) -> tuple[CanaryClaim, ...]:
         claims = []

@@ -164,6 +164,19 @@ def test_a_bad_guarding_value_that_was_never_good_denies_everything() -> None:
     assert policies(compiled).denied
 
 
+@pytest.mark.parametrize("more", [{"global-auth-cache-key": "$nothing_known"}, {"global-auth-signin": "https://$no.a"}])
+def test_a_service_for_everybody_that_cannot_be_asked_is_told_once(more: dict[str, str]) -> None:
+    settings = config_map("settings", {"global-auth-url": "http://auth.example/", **more})
+    opted_out = annotated({"enable-global-auth": "false"}, "/open", name="three", created=3.0)
+    compiled = run(annotated({}), annotated({}, "/b", name="two", created=2.0), opted_out, settings)
+    [finding] = [one for one in compiled.findings if one.level == "error"]
+    assert (finding.kind, finding.field) == ("ConfigMap", "data.global-auth-url")
+    assert "is not known here; paths that do not opt out answer 503" in finding.message
+    assert policies(compiled).denied
+    assert policies(compiled, "/b").denied
+    assert route(compiled, "/open").policies is None
+
+
 def test_header_sets_come_out_of_config_maps() -> None:
     objects = (
         config_map("settings", {"proxy-set-headers": "default/up", "add-headers": "default/down"}),
@@ -274,6 +287,39 @@ def test_equal_paths_of_a_host_of_patterns_are_asked_as_they_were_declared(
     found = find_route(run(*regex_host(*declared)).snapshot.hosts.values(), HOST, asked)
     assert found is not None
     assert found.ingress == winner
+
+
+@pytest.mark.parametrize("text", ["/api/(.*)", "/v[0-9]+", "/.*"])
+def test_an_expression_that_is_taken_literally_is_said(text: str) -> None:
+    [finding] = [one for one in run(annotated({}, text)).findings if one.reason == "PatternNotAsked"]
+    assert (finding.level, finding.field) == ("warning", "spec.rules[0].http.paths[0].path")
+    assert "PatternNotAsked" not in reasons(run(annotated({"use-regex": "true"}, text)))
+    assert "PatternNotAsked" not in reasons(
+        run(annotated({}, text), annotated({"use-regex": "true"}, "/x", name="two"))
+    )
+
+
+@pytest.mark.parametrize("text", ["/$metadata", "/a+b", "/Users(1", "/{id}", "/a*b"])
+def test_what_paths_hold_too_is_no_expression(text: str) -> None:
+    assert "PatternNotAsked" not in reasons(run(annotated({}, text)))
+
+
+def test_an_expression_whose_path_type_a_webhook_would_refuse_is_said_where_nginx_is_replaced() -> None:
+    defaults = replace(CONFIGURED, ingress_class="nginx", watch_ingress_without_class=True)
+
+    def found(text: str, settings: dict[str, str] | None = None, kind: str = "Prefix") -> set[str]:
+        made = ingress(
+            "one",
+            rule(HOST, path(kind, text, "web:80")),
+            annotations={"nginx.ingress.kubernetes.io/use-regex": "true"},
+            class_name=None,
+        )
+        return reasons(run(made, config_map("settings", settings or {}), defaults=defaults))
+
+    assert "PatternPathType" in found("/a(/|$)(.*)")
+    assert "PatternPathType" not in found("/a.b-c/")
+    assert "PatternPathType" not in found("/a.*", kind="ImplementationSpecific")
+    assert "PatternPathType" not in found("/a.*", {"strict-validate-path-type": "false"})
 
 
 def test_a_canary_joins_a_pattern_of_its_path_type() -> None:
