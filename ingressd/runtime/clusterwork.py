@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from ingressd.kube.client import KubeClient
 from ingressd.kube.events import EventWriter
@@ -18,6 +21,9 @@ from ingressd.routing.compile import Compiled
 from ingressd.runtime.tasks import TaskSet
 from ingressd.settings import Settings
 
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 10.0
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -58,10 +64,10 @@ class ClusterWork:
 
     def start(self) -> None:
         """Begin to take part in the election and to write what only a leader may."""
-        self._tasks.start(self._election.run(), name="election")
+        self._tasks.start(_for_ever(self._election.run, "the election"), name="election")
         if self._update_status:
-            self._tasks.start(self._status.run(), name="status")
-        self._tasks.start(self._events.run(), name="events")
+            self._tasks.start(_for_ever(self._status.run, "writing status"), name="status")
+        self._tasks.start(_for_ever(self._events.run, "writing Events"), name="events")
 
     def on_compiled(self, compiled: Compiled, findings: tuple[Finding, ...]) -> None:
         """These Ingresses are ours, and this is what is wrong with objects."""
@@ -73,6 +79,16 @@ class ClusterWork:
         if self._update_status:
             await self._status.clear(os.environ.get("POD_IP", ""))
         await self._tasks.cancel()
+
+
+async def _for_ever(run: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+    """A fault of ours in one of them is told, and no reason to leave it until the next restart."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("%s failed: going on in %.0f s", what, _PAUSE_S)
+        await asyncio.sleep(_PAUSE_S)
 
 
 def _own_namespace() -> str:

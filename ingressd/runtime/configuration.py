@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _CERTIFICATE_CHECK_S = 3600.0
 """How often everything is compiled for the clock's sake alone: certificates expire without an event."""
 
+_RETRY_S = 30.0
+"""When a compile that failed is tried again, if nothing changes before."""
+
 _SHORT_ROAD = frozenset(("EndpointSlice", "Service"))
 """Changes that can alter nothing but endpoint sets; both kinds are reported by the key of the Service."""
 _FEW_SERVICES = 100
@@ -37,10 +40,18 @@ class Configuration:
     Endpoint changes take the short road: nothing but their backends is worked out again.
     """
 
-    def __init__(self, defaults: RouteDefaults, publisher: Publisher, on_compiled: Callable[[Compiled], None]) -> None:
+    def __init__(
+        self,
+        defaults: RouteDefaults,
+        publisher: Publisher,
+        on_compiled: Callable[[Compiled], None],
+        on_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_failed``: compiling raised, which is a fault of ours; what is served stays as it is."""
         self._defaults = defaults
         self._publisher = publisher
         self._on_compiled = on_compiled
+        self._on_failed = on_failed
         self._memo = CompileMemo()
         self._hold_off = HoldOff()
         self._is_stale = True  # compile everything, whatever changed
@@ -92,6 +103,8 @@ class Configuration:
                 self.last_succeeded = False
                 self._is_stale = True
                 log.exception("compiling failed; what is served stays as it is")
+                self._on_failed()
+                asyncio.get_running_loop().call_later(_RETRY_S, self._hold_off.poke)
             self._hold_off.acted(time.monotonic() - started)
 
     async def _next_moment(self) -> float:

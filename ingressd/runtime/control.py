@@ -80,7 +80,7 @@ class Control:
             max_body_bytes=settings.limits.max_body_bytes,
             https_port=settings.https_port,
         )
-        self._configuration = Configuration(defaults, self._publisher, self._on_compiled)
+        self._configuration = Configuration(defaults, self._publisher, self._on_compiled, self._on_failed)
         self._resolver = NameResolver(self._on_resolved)
         self._keeper = Keeper(link)
         self._source: Source | None = None
@@ -89,6 +89,7 @@ class Control:
         self._logged: frozenset[Finding] = frozenset()
         self._parent_heard = time.monotonic()
         self._shown = Snapshot()
+        self._has_failed = False  # the last compile did
         self._is_ready = False
         self._is_draining = False
         self._drain_timeout_s: float | None = None  # what the parent was told last
@@ -163,7 +164,14 @@ class Control:
         failed = dict.fromkeys(self._resolver.problems, ())
         self._configuration.on_resolved({**failed, **self._resolver.resolved})
 
+    def _on_failed(self) -> None:
+        self._has_failed = True
+        self._exposition.reload_failed()
+
     def _on_compiled(self, compiled: Compiled) -> None:
+        if self._has_failed and self._publisher.served_generation == self._configuration.generation:
+            self._exposition.reload_succeeded(time.time())  # what comes out now is what is served
+        self._has_failed = False
         findings = self._configuration.findings
         self._log_new(findings)
         self._resolver.want(compiled.external_names)

@@ -1,4 +1,4 @@
-"""A worker that cannot build a change keeps what it serves and says so; the next change is another chance."""
+"""What cannot be compiled, or built by a worker, leaves what is served and is told; the next change is a new chance."""
 
 from pathlib import Path
 
@@ -46,3 +46,31 @@ def test_what_a_worker_cannot_build_leaves_it_as_it_was(shop: Shop, tmp_path: Pa
         assert daemon.get("/", host=HOST, scheme="https").certificate == pair.der
         assert daemon.metrics().sum("ingressd_config_last_reload_successful") == 1
         assert daemon.workers == workers
+
+
+# Compiling never raises, as far as we know: so a fault is played.
+_FAULTY = """
+import ingressd.runtime.configuration as configuration
+real = configuration.compile_routes
+def compile_routes(cluster, *rest, **more):
+    if ("default", "poison") in cluster.ingresses:
+        raise RuntimeError("no such luck")
+    return real(cluster, *rest, **more)
+configuration.compile_routes = compile_routes
+"""
+
+
+def test_what_cannot_be_compiled_leaves_what_is_served(shop: Shop) -> None:
+    with Daemon(*shop.flags, patch=_FAULTY) as daemon:
+        shop.add_host("poison.example")
+
+        eventually(lambda: daemon.metrics().sum("ingressd_config_last_reload_successful") == 0)
+
+        assert daemon.status()["last_reload_successful"] is False
+        assert "RuntimeError: no such luck" in daemon.log
+        assert daemon.get("/", host=HOST).status == 200
+        [poison] = shop.directory.glob("*poison*")
+        poison.unlink()
+        eventually(lambda: daemon.metrics().sum("ingressd_config_last_reload_successful") == 1)
+        assert daemon.status()["last_reload_successful"] is True
+        assert daemon.status()["generation"] == 1
