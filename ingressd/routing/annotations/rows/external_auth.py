@@ -41,6 +41,8 @@ AUTH_SIGNIN = Row(
     "T1",
     "Where a client is sent to log in, instead of 401.",
     support="same",
+    difference="Only what the auth service refuses leads there: what auth-type refuses answers 401 unless satisfy is "
+    "any, and a 401 of the application is its own, also where custom-http-errors are set.",
     risk="High",
 )
 AUTH_SIGNIN_REDIRECT_PARAM = Row(
