@@ -102,7 +102,8 @@ class LiveRoute:
         self.gate = gate
         self.over_http: FixedEdit | None = None
         self.over_tls: FixedEdit | None = None
-        self.spares_tls = gate is not None and gate.has_fixed_answers
+        # An answer of ours has its fields from the gate.
+        self.spares_tls = gate is not None and gate.has_fixed_answers and backend is not None
         self.spares_http = self.spares_tls and gate is not None and gate.policies.https_redirect is None
         if gate is not None and self.spares_tls:
             editor = gate.answers.editor

@@ -7,6 +7,7 @@ from ingressd.policy.blocks import BlockCheck, Blocks
 from ingressd.policy.cors import Cors
 from ingressd.policy.external_auth import AuthQuestion, ExternalAuth
 from ingressd.policy.rate_limit import Bandwidth, RateLimits
+from ingressd.routing.annotations import GlobalValues
 from ingressd.routing.annotations.rows import access, extras, limits
 from ingressd.routing.annotations.rows import external_auth as rows
 from ingressd.routing.policies.wishes import Wishes
@@ -14,11 +15,16 @@ from ingressd.routing.policies.wishes import Wishes
 _KIB = 1024
 
 
+def blocks_of(config: GlobalValues, *more_agents: str) -> Blocks | None:
+    """Whom nobody wants, for every request of the controller."""
+    agents = (*config.get(access.BLOCK_USER_AGENTS), *more_agents)
+    made = Blocks(agents, config.get(access.BLOCK_REFERERS), config.get(access.BLOCK_CIDRS))
+    return None if made == Blocks() else made
+
+
 def blocks(wishes: Wishes) -> Blocks | None:
-    agents = wishes.get(access.BLOCK_USER_AGENTS)
-    agents += tuple(f"~{pattern}" for pattern in wishes.get(extras.DENY_USER_AGENTS))
-    made = Blocks(agents, wishes.get(access.BLOCK_REFERERS), wishes.get(access.BLOCK_CIDRS))
-    if made == Blocks() or not wishes.checked(extras.DENY_USER_AGENTS, lambda: BlockCheck(made)):
+    made = blocks_of(wishes.context.config, *(f"~{pattern}" for pattern in wishes.get(extras.DENY_USER_AGENTS)))
+    if made is None or not wishes.checked(extras.DENY_USER_AGENTS, lambda: BlockCheck(made)):
         return None
     return made
 
@@ -49,13 +55,25 @@ def external_auth(wishes: Wishes) -> ExternalAuth | None:
     """The Ingress's own service, else the ConfigMap's unless the Ingress opts out. ``scope`` is set for each path."""
     if wishes.get(rows.AUTH_URL):
         made = _own(wishes)
-    elif wishes.get(rows.GLOBAL_AUTH_URL) and wishes.get(rows.ENABLE_GLOBAL_AUTH):
-        made = _of_all(wishes)
-    else:
+        return made if made is not None and wishes.checked(rows.AUTH_URL, lambda: AuthQuestion(made)) else None
+    if not wishes.get(rows.GLOBAL_AUTH_URL) or not wishes.get(rows.ENABLE_GLOBAL_AUTH):
         return None
-    if made is None or not wishes.checked(rows.AUTH_URL, lambda: AuthQuestion(made)):
+    problem = global_auth_problem(wishes.context.config)
+    if problem:
+        wishes.denied = wishes.denied or f"{rows.GLOBAL_AUTH_URL.config_key}: {problem}"
         return None
-    return made
+    return _of_all(wishes.context.config)
+
+
+def global_auth_problem(config: GlobalValues) -> str:
+    """Why the ConfigMap's service cannot be asked; "" when it can, or there is none."""
+    if not config.get(rows.GLOBAL_AUTH_URL):
+        return ""
+    try:
+        AuthQuestion(_of_all(config))
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _own(wishes: Wishes) -> ExternalAuth | None:
@@ -79,17 +97,17 @@ def _own(wishes: Wishes) -> ExternalAuth | None:
     )
 
 
-def _of_all(wishes: Wishes) -> ExternalAuth:
+def _of_all(config: GlobalValues) -> ExternalAuth:
     return ExternalAuth(
-        url=wishes.get(rows.GLOBAL_AUTH_URL),
-        method=wishes.get(rows.GLOBAL_AUTH_METHOD),
-        sign_in=wishes.get(rows.GLOBAL_AUTH_SIGNIN),
-        sign_in_parameter=wishes.get(rows.GLOBAL_AUTH_SIGNIN_REDIRECT_PARAM),
-        response_headers=wishes.get(rows.GLOBAL_AUTH_RESPONSE_HEADERS),
-        request_redirect=wishes.get(rows.GLOBAL_AUTH_REQUEST_REDIRECT),
-        always_set_cookie=wishes.get(rows.GLOBAL_AUTH_ALWAYS_SET_COOKIE),
-        cache_key=wishes.get(rows.GLOBAL_AUTH_CACHE_KEY),
-        cache_rules=tuple(CacheRule(*rule) for rule in wishes.get(rows.GLOBAL_AUTH_CACHE_DURATION)),
+        url=config.get(rows.GLOBAL_AUTH_URL),
+        method=config.get(rows.GLOBAL_AUTH_METHOD),
+        sign_in=config.get(rows.GLOBAL_AUTH_SIGNIN),
+        sign_in_parameter=config.get(rows.GLOBAL_AUTH_SIGNIN_REDIRECT_PARAM),
+        response_headers=config.get(rows.GLOBAL_AUTH_RESPONSE_HEADERS),
+        request_redirect=config.get(rows.GLOBAL_AUTH_REQUEST_REDIRECT),
+        always_set_cookie=config.get(rows.GLOBAL_AUTH_ALWAYS_SET_COOKIE),
+        cache_key=config.get(rows.GLOBAL_AUTH_CACHE_KEY),
+        cache_rules=tuple(CacheRule(*rule) for rule in config.get(rows.GLOBAL_AUTH_CACHE_DURATION)),
     )
 
 

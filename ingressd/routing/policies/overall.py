@@ -9,14 +9,19 @@ from ingressd.model.cluster import ClusterState
 from ingressd.model.finding import Finding
 from ingressd.policy.forwarded import Forwarding
 from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat, RoutePolicies
+from ingressd.policy.request_fields import RequestEdits
+from ingressd.policy.response_fields import ResponseEdits
 from ingressd.routing.annotations import GlobalValues, Row
-from ingressd.routing.annotations.rows import backend, clients, observing, tls
+from ingressd.routing.annotations.rows import backend, clients, external_auth, observing, responses, tls
 from ingressd.routing.place import Place, place_of
+from ingressd.routing.policies.access import blocks_of, global_auth_problem
 from ingressd.routing.policies.context import PolicyContext
 from ingressd.routing.snapshot import Route
 from ingressd.tls.checks import check_ciphers
 
 _LONGEST_DRAIN_S = 86400.0
+_FIRST_BUFFER_BYTES = 1024  # client-header-buffer-size
+_NOTHING = RoutePolicies()
 
 
 def overall(context: PolicyContext) -> GlobalPolicies:
@@ -37,27 +42,49 @@ def overall(context: PolicyContext) -> GlobalPolicies:
 
 
 def answering_strangers(route: Route, context: PolicyContext) -> Route | None:
-    """What answers for hosts that nobody declares: ``route``, which may be kept out of the access log. None: the 404
-    that workers have without being told.
+    """What answers for hosts that nobody declares: ``route``, which may be kept out of the access log, with what holds
+    for every request of the controller. None: the 404 that workers have without being told.
     """
-    row = observing.ENABLE_ACCESS_LOG_FOR_DEFAULT_BACKEND
-    if context.config.is_set(row) and not context.config.get(row):
-        return replace(route, policies=RoutePolicies(access_log=False))
+    row, config = observing.ENABLE_ACCESS_LOG_FOR_DEFAULT_BACKEND, context.config
+    request = RequestEdits(fields=context.request_fields)
+    response = ResponseEdits(
+        fields=context.response_fields,
+        hide=config.get(responses.HIDE_HEADERS),
+        server=config.get(responses.ALLOW_BACKEND_SERVER_HEADER),
+    )
+    policies = RoutePolicies(
+        blocks=blocks_of(config),
+        request=None if request == RequestEdits() else request,
+        response=None if response == ResponseEdits() else response,
+        access_log=config.get(row) or not config.is_set(row),
+    )
+    if policies != _NOTHING:
+        return replace(route, policies=policies)
     return route if route.backend else None
 
 
 def config_findings(context: PolicyContext, cluster: ClusterState) -> Iterator[Finding]:
     """What is wrong with the ConfigMap and with what it names."""
     yield from context.findings
-    problem = check_ciphers(context.config.get(tls.SSL_CIPHERS))[1] if context.config.is_set(tls.SSL_CIPHERS) else ""
-    if problem and context.config_map is not None:
-        place = place_of(context.config_map.meta, f"data.{tls.SSL_CIPHERS.config_key}", "ConfigMap")
-        yield place.finding("error", "BadConfigMapValue", problem)
+    if context.config_map is not None:
+        for config_key, problem in _problems(context.config):
+            place = place_of(context.config_map.meta, f"data.{config_key}", "ConfigMap")
+            yield place.finding("error", "BadConfigMapValue", problem)
     key = context.defaults.config_map
     if key is not None and key not in cluster.config_maps:
         values = "what it said last still holds" if context.config_map is not None else "the built-in values hold"
         message = f"the controller's ConfigMap does not exist; {values}"
         yield Place("ConfigMap", *key, "--configmap").finding("error", "ConfigMapNotFound", message)
+
+
+def _problems(config: GlobalValues) -> Iterator[tuple[str, str]]:
+    """Values that are well formed, and of no use: their keys, and why."""
+    ciphers = check_ciphers(config.get(tls.SSL_CIPHERS))[1] if config.is_set(tls.SSL_CIPHERS) else ""
+    if ciphers:
+        yield tls.SSL_CIPHERS.config_key, ciphers
+    auth = global_auth_problem(config)
+    if auth:
+        yield external_auth.GLOBAL_AUTH_URL.config_key, f"{auth}; paths that do not opt out answer 503"
 
 
 def _networks(config: GlobalValues) -> tuple[str, ...]:
@@ -89,8 +116,9 @@ def _limits(config: GlobalValues) -> ClientLimits:
         requests_per_connection=_said(config, clients.KEEP_ALIVE_REQUESTS),
         header_s=_seconds(config, clients.CLIENT_HEADER_TIMEOUT),
         body_gap_s=_seconds(config, clients.CLIENT_BODY_TIMEOUT),
-        header_bytes=buffers[0] * buffers[1] if buffers else None,
-        request_line_bytes=buffers[1] if buffers else None,
+        # What fits into nginx's first buffer needs no large one.
+        header_bytes=max(buffers[0] * buffers[1], _FIRST_BUFFER_BYTES) if buffers else None,
+        request_line_bytes=max(buffers[1], _FIRST_BUFFER_BYTES) if buffers else None,
         names=_names(config),
         upstream_idle_per_endpoint=_said(config, backend.UPSTREAM_KEEPALIVE_CONNECTIONS),
         upstream_idle_s=_seconds(config, backend.UPSTREAM_KEEPALIVE_TIMEOUT),

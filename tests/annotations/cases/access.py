@@ -45,7 +45,13 @@ CASES: list[Case] = [
         config={"whitelist-source-range": NEVER},
     ),
     case("not these, anywhere", {}, (Ask(), NOBODY), config={"denylist-source-range": ALWAYS}),
-    case("these connections nowhere", {}, (Ask(), NOBODY), config={"block-cidrs": "127.0.0.1"}),
+    case(
+        "these connections nowhere",
+        {},
+        (Ask(), NOBODY),
+        (Ask(host="nobody.example"), NOBODY),
+        config={"block-cidrs": "127.0.0.1"},
+    ),
     case(
         "agents that are blocked",
         {},

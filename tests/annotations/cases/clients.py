@@ -195,6 +195,13 @@ CASES: list[Case] = [
         config={**BEHIND_BOTH, "enable-real-ip": "true"},
     ),
     case(
+        "buffers too small for anything are as large as the first one",
+        {},
+        (Ask(), Want(seen="echo")),
+        (Ask(path="/" + "x" * 2000), Want(status=414, seen=None)),
+        config={"large-client-header-buffers": "1 1"},
+    ),
+    case(
         "more for upstreams",
         {},
         (Ask(), Want(sent={"x-set": "by us"})),

@@ -91,6 +91,7 @@ CASES: list[Case] = [
         "headers for everybody",
         {},
         (Ask(), Want(headers={"x-set": "by us"})),
+        (Ask(host="nobody.example"), Want(status=404, headers={"x-set": "by us"})),
         config={"add-headers": "default/headers"},
     ),
     case(
@@ -109,6 +110,14 @@ CASES: list[Case] = [
         config={"allow-backend-server-header": "true"},
     ),
     case("HSTS for every host with TLS", {}, hsts(YEAR), tls=True, shows=("hsts",)),
+    case(
+        "HSTS for what no path answers, too",
+        {},
+        (Ask(path="/b", tls=True), Want(status=404, headers={"strict-transport-security": YEAR})),
+        path=Path(path="/a"),
+        tls=True,
+        shows=("hsts",),
+    ),
     case("no HSTS over plain HTTP", {}, (Ask(), Want(headers={"strict-transport-security": None})), shows=("hsts",)),
     case(
         "HSTS replaces the upstream's",

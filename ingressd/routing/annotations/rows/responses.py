@@ -71,7 +71,7 @@ ADD_HEADERS = Row(
     "T2",
     "ConfigMap of headers added to every response.",
     support="differs",
-    difference="Variables such as `$req_id` are not filled in, and unknown hosts get no headers.",
+    difference="Variables such as `$req_id` are not filled in.",
     scope="global",
     config_key="add-headers",
     example="ingress/response-headers",
