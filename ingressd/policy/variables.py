@@ -211,6 +211,8 @@ _OWN: Final[dict[str, _Own]] = {
     "server_name": lambda ask: ask.host.encode("latin-1"),
     "best_http_host": _authority,
     "remote_addr": lambda ask: ask.client.encode("latin-1"),
+    # As text: it is compared and hashed, and four bytes of an address may be a line break in a field.
+    "binary_remote_addr": lambda ask: ask.client.encode("latin-1"),
     "the_real_ip": lambda ask: ask.client.encode("latin-1"),
     "realip_remote_addr": lambda ask: ask.client.encode("latin-1"),
     # What the client's own list said is not forwarded; where it is, the caller gives this one as extra.

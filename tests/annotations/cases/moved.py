@@ -245,6 +245,18 @@ _BACKENDS: list[Case] = [
         config={"service-upstream": "true"},
     ),
     case(
+        "one endpoint for one client",
+        {"upstream-hash-by": "$binary_remote_addr"},
+        (Ask(path="/a", again=8), Want(seen="pair", endpoints=1)),
+        path=PAIR,
+    ),
+    case(
+        "one endpoint for what a text with braces stands for",
+        {"upstream-hash-by": "${remote_addr}-text"},
+        (Ask(path="/a", again=8), Want(seen="pair", endpoints=1)),
+        path=PAIR,
+    ),
+    case(
         "another backend is told for whom it stands in, though there is no such Service",
         {"default-backend": "errors"},
         (
