@@ -60,6 +60,7 @@ class Downstream(Provenance, asyncio.Protocol):
         "_ends_answer",
         "_head_begun",
         "_held",
+        "_is_last",
         "_lingered",
         "_no_more",
         "_reading",
@@ -80,6 +81,7 @@ class Downstream(Provenance, asyncio.Protocol):
         self._ends_answer = False  # the answer under way has no other end than the connection's
         self._head_begun = False  # a head is incomplete, and its time is running
         self._no_more = False  # the client has half-closed
+        self._is_last = False  # it is we who end the connection: the next request may be on its way
         self._lingered = 0
 
     # -- asyncio.Protocol
@@ -303,7 +305,10 @@ class Downstream(Provenance, asyncio.Protocol):
         Not when it has had its share of requests, nor when no other one can follow.
         """
         gateway = self.gateway
-        if request.fields.close or gateway.draining or self.requests >= gateway.limits.requests_per_connection:
+        if request.fields.close:
+            return False
+        if gateway.draining or self.requests >= gateway.limits.requests_per_connection:
+            self._is_last = True
             return False
         if self._no_more and _END not in self._buffer:
             return False
@@ -427,7 +432,7 @@ class Downstream(Provenance, asyncio.Protocol):
         )
 
     def _close(self, *, linger: bool = False) -> None:
-        """Close when all is sent. ``linger`` when the client may still be sending.
+        """Close when all is sent. ``linger`` when the client may still be sending; so it may when it is we who end it.
 
         Then it is told that this was all, and what it sends is read and dropped for a while: a reset for unread bytes
         would overtake the answer (RFC 9112 §9.6).
@@ -440,8 +445,9 @@ class Downstream(Provenance, asyncio.Protocol):
             self._reset_at_end(False)
         if self._held:
             self._hold(_HOLD_UPSTREAM | _HOLD_READ_AHEAD | _HOLD_OFFER, False)
-        if linger and not self._no_more and not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()
+        transport, lingers = self.transport, (linger or self._is_last) and not self._no_more
+        if lingers and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
             self.arm(monotonic() + limits.linger_s)
         else:
             self.transport.close()

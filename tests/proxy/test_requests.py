@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from ingressd.proxy.limits import Limits
 from ingressd.routing.snapshot import Route, Snapshot
 from tests.proxy.request_cases import CASES, CUT_OFF, GET, LIMITS, MAX_BODY_BYTES, Case
 from tests.support.gateway import one_host
@@ -76,3 +77,25 @@ def test_bodies_that_turn_out_bad(name: str) -> None:
             assert not origin.trailers
             assert origin.transport.aborted or not origin.transport.written
         path.close()
+
+
+@pytest.mark.parametrize("target", ["a.example", "unknown"])
+@pytest.mark.parametrize("is_draining", [False, True])
+def test_who_is_told_late_that_it_was_the_last_request_still_reads_the_answer(target: str, is_draining: bool) -> None:
+    """Its next one is on its way: a reset in answer to it could destroy what is not read yet (RFC 9112 §9.6)."""
+    path = MemoryPath(one_host([1]), limits=Limits(requests_per_connection=1000 if is_draining else 1))
+    path.gateway.draining = is_draining
+    request = f"GET / HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+    path.send(request)
+    assert path.transport.ended
+    assert not path.transport.is_closing()
+    path.send(request)
+    assert len(path.statuses) == 1
+    path.close()
+
+
+def test_who_asks_for_the_end_gets_it_at_once() -> None:
+    path = MemoryPath(one_host([1]))
+    path.send(b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n")
+    assert path.transport.is_closing()
+    path.close()
