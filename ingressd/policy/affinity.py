@@ -11,19 +11,22 @@ A client may send anything: its value is looked up or hashed, and never repeated
 import re
 from collections.abc import Collection, Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from hashlib import md5
 from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from ingressd.policy.ask import Ask
+from ingressd.policy.ask import Ask, cookie_value
 from ingressd.policy.hashing import Ring
 
 T = TypeVar("T")
 
 NEW_KEYS = 20
 """Keys tried to find one that leads past failed endpoints: with one good endpoint of two, enough but for one in 10⁶."""
+_MAX_REMEMBERED = 512
+_MAX_LINES_TO_REMEMBER = 2048  # together: 1 MiB for each worker at the very most
 LONGEST_EXPIRY_S = 1 << 30  # 34 years; what is beyond may be beyond the calendar too
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,128}")  # RFC 6265 §4.1.1 cookie-name
@@ -151,11 +154,8 @@ class Sticky:
 
     def sent(self, ask: Ask) -> tuple[bytes, bytes]:
         """Key and backend id of the client's cookie; empty when it sent none, or one that is not ours."""
-        value = ask.cookie(self._name)
-        if value is None:
-            return b"", b""
-        key, _, backend = value.partition(b"|")
-        return (key, backend.partition(b"|")[0]) if _KEY.fullmatch(key) else (b"", b"")
+        lines = ask.fields.onward
+        return _remembered(self._name, lines) if len(lines) <= _MAX_LINES_TO_REMEMBER else sent_in(self._name, lines)
 
     def line(self, key: bytes, ask: Ask, now: float) -> bytes:
         """The Set-Cookie line for ``key``, which must be one of ours; ``now`` is in seconds since the epoch.
@@ -172,6 +172,18 @@ class Sticky:
     @property
     def issues(self) -> bool:
         return bool(self._before)
+
+
+def sent_in(name: bytes, lines: bytes) -> tuple[bytes, bytes]:
+    """``Sticky.sent`` for whole field lines and a cookie's name."""
+    value = cookie_value(lines, name)
+    if value is None:
+        return b"", b""
+    key, _, backend = value.partition(b"|")
+    return (key, backend.partition(b"|")[0]) if _KEY.fullmatch(key) else (b"", b"")
+
+
+_remembered = lru_cache(maxsize=_MAX_REMEMBERED)(sent_in)
 
 
 def choose(

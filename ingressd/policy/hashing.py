@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 POINTS = 4  # of each endpoint
 PROBES = 8  # of each key
+_MAX_REMEMBERED = 1024
+_MAX_KEY_TO_REMEMBER = 128  # together: a quarter of a mebibyte for each backend of a worker
 _CIRCLE = 1 << 64
 _points = struct.Struct(f"<{POINTS}Q").unpack
 _two_numbers = struct.Struct("<QQ").unpack
@@ -42,10 +44,11 @@ class Ring(Generic[T]):
     ``names`` are what is hashed, one for each endpoint: two rings that share names agree about their keys.
     """
 
-    __slots__ = ("_endpoints", "_mask", "_points")
+    __slots__ = ("_endpoints", "_mask", "_points", "_remembered")
 
     def __init__(self, endpoints: Sequence[T], names: Sequence[str]) -> None:
         self._endpoints = tuple(endpoints)
+        self._remembered: dict[bytes, T] = {}
         bits = len(names).bit_length()
         self._mask = (1 << bits) - 1
         # One number is a point and, in the low bits that a point can do without, whose point it is.
@@ -60,11 +63,19 @@ class Ring(Generic[T]):
 
         None when there are no endpoints.
         """
-        points = self._points
-        if not points:
-            return None
         if tried and any(one not in tried for one in self._endpoints):
             return self._nearest_but(key, tried)
+        known = self._remembered.get(key)
+        if known is None and self._points:
+            known = self._nearest(key)
+            if len(key) <= _MAX_KEY_TO_REMEMBER:
+                if len(self._remembered) >= _MAX_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[key] = known
+        return known
+
+    def _nearest(self, key: bytes) -> T:
+        points = self._points
         probe, step = _two_numbers(blake2b(key, digest_size=16).digest())
         nearest, owner, count = _CIRCLE, 0, len(points)
         for _ in range(PROBES):
