@@ -20,6 +20,8 @@ _BOOLEANS = {
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _MAX_INTEGER = (1 << 63) - 1
 _SIZE = re.compile(r"([0-9]{1,18})([bkmg]?)", re.IGNORECASE)
+MAX_SIZE = 1 << 62
+"""Bytes. A size beyond is as good as this one, which a snapshot can carry: 64 bits are what its encoding has."""
 _SIZE_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _TIME_UNITS = {
     "ms": 0.001,
@@ -124,7 +126,7 @@ def size(text: str) -> int:
     match = _SIZE.fullmatch(text.replace(" ", ""))
     if match is None:
         raise BadValue(f"{shown(text)} is not a size: write a number with k, m or g, such as 8m, or 0")
-    return int(match[1]) * _SIZE_UNITS[match[2].lower()]
+    return min(int(match[1]) * _SIZE_UNITS[match[2].lower()], MAX_SIZE)
 
 
 def sizes(text: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from ingressd.policy.rate_limit import Bandwidth, RateLimits
 from ingressd.routing.annotations import GlobalValues
 from ingressd.routing.annotations.rows import access, extras, limits
 from ingressd.routing.annotations.rows import external_auth as rows
+from ingressd.routing.annotations.values import MAX_SIZE
 from ingressd.routing.policies.wishes import Wishes
 
 _KIB = 1024
@@ -132,7 +133,10 @@ def rate_limits(wishes: Wishes) -> RateLimits | None:
 
 def bandwidth(wishes: Wishes) -> Bandwidth | None:
     rate = wishes.get(limits.LIMIT_RATE)
-    return Bandwidth(rate * _KIB, max(wishes.get(limits.LIMIT_RATE_AFTER), 0) * _KIB) if rate > 0 else None
+    if rate <= 0:
+        return None
+    after = max(wishes.get(limits.LIMIT_RATE_AFTER), 0)
+    return Bandwidth(min(rate * _KIB, MAX_SIZE), min(after * _KIB, MAX_SIZE))
 
 
 def cors(wishes: Wishes) -> Cors | None:

@@ -13,6 +13,7 @@ from ingressd.policy.request_fields import RequestEdits
 from ingressd.policy.response_fields import ResponseEdits
 from ingressd.routing.annotations import GlobalValues, Row
 from ingressd.routing.annotations.rows import backend, clients, external_auth, observing, responses, tls
+from ingressd.routing.annotations.values import MAX_SIZE
 from ingressd.routing.place import Place, place_of
 from ingressd.routing.policies.access import blocks_of, global_auth_problem
 from ingressd.routing.policies.context import PolicyContext
@@ -117,7 +118,7 @@ def _limits(config: GlobalValues) -> ClientLimits:
         header_s=_seconds(config, clients.CLIENT_HEADER_TIMEOUT),
         body_gap_s=_seconds(config, clients.CLIENT_BODY_TIMEOUT),
         # What fits into nginx's first buffer needs no large one.
-        header_bytes=max(buffers[0] * buffers[1], _FIRST_BUFFER_BYTES) if buffers else None,
+        header_bytes=max(min(buffers[0] * buffers[1], MAX_SIZE), _FIRST_BUFFER_BYTES) if buffers else None,
         request_line_bytes=max(buffers[1], _FIRST_BUFFER_BYTES) if buffers else None,
         names=_names(config),
         upstream_idle_per_endpoint=_said(config, backend.UPSTREAM_KEEPALIVE_CONNECTIONS),
