@@ -8,7 +8,7 @@ read keeps its last good version and is a finding; what is no longer there is re
 import asyncio
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from ingressd.kube.manifest_file import (
 from ingressd.kube.store import Store
 from ingressd.kube.survey import MAX_FILES, ManifestFile, Signature, Survey, survey
 from ingressd.kube.watcher import Watcher
+from ingressd.model.cluster import Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import ClusterObject
 
@@ -89,6 +90,12 @@ class ManifestSource:
 
     async def synced(self) -> None:
         await self._synced.wait()
+
+    def want(self, config_maps: Iterable[Key]) -> None:
+        """All ConfigMaps in the files are read anyway."""
+
+    async def named(self) -> None:
+        """So there is nothing to wait for."""
 
     def describe(self) -> str:
         return "manifests in " + ", ".join(self._paths)

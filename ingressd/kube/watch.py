@@ -84,6 +84,8 @@ class ClusterSource:
         self._following: dict[Key, tuple[Informer, asyncio.Task[None]]] = {}
         self._moved = asyncio.Event()
         self._synced = asyncio.Event()
+        self._has_named = asyncio.Event()
+        self._has_named.set()
 
     @property
     def is_synced(self) -> bool:
@@ -101,13 +103,18 @@ class ClusterSource:
 
     def want(self, config_maps: Iterable[Key]) -> None:
         """From now on these ConfigMaps are read wherever they are, and no others that were wanted so before: those that
-        the ConfigMap of global settings names. Nobody waits for them.
+        the ConfigMap of global settings names. See ``named``.
         """
         others = (key for key in config_maps if ("ConfigMap", key) not in self._wanted)
         named = frozenset(key for key in others if not self._is_watched(key[0]))
         if named != self._named:
             self._named = named
+            self._has_named.clear()
             self._moved.set()
+
+    async def named(self) -> None:
+        """Wait until what was wanted last is in the store, or the server has said that we may not have it."""
+        await self._has_named.wait()
 
     async def run(self, store: Store) -> None:
         """For ever; cancelled to stop."""
@@ -120,6 +127,8 @@ class ClusterSource:
                 if self._selector and self._is_settled(self._fixed):
                     self._select(store, group)
                 self._follow_named(store, group)
+                if self._is_settled(informer for informer, _ in self._following.values()):
+                    self._has_named.set()
                 if self._is_settled((*self._fixed, *self._of_selected())):
                     self._synced.set()
                 await self._moved.wait()
@@ -154,7 +163,7 @@ class ClusterSource:
         )
 
     def _on_change(self) -> None:
-        if not self._synced.is_set():
+        if not self._synced.is_set() or not self._has_named.is_set():
             self._moved.set()
 
     def _select(self, store: Store, group: asyncio.TaskGroup) -> None:

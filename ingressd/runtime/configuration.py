@@ -24,6 +24,8 @@ _CERTIFICATE_CHECK_S = 3600.0
 
 _RETRY_S = 30.0
 """When a compile that failed is tried again, if nothing changes before."""
+_NAMED_S = 5.0
+"""How long the first configuration waits for ConfigMaps in namespaces that are not watched."""
 
 _SHORT_ROAD = frozenset(("EndpointSlice", "Service"))
 """Changes that can alter nothing but endpoint sets; both kinds are reported by the key of the Service."""
@@ -92,6 +94,7 @@ class Configuration:
     async def follow(self, source: Source) -> None:
         """Run for ever. Nothing is published before every required object was seen."""
         await source.synced()
+        await self._wait_for_named(source)
         log.info("in sync: %s", source.describe())
         self.recompile()
         while True:
@@ -106,6 +109,20 @@ class Configuration:
                 self._on_failed()
                 asyncio.get_running_loop().call_later(_RETRY_S, self._hold_off.poke)
             self._hold_off.acted(time.monotonic() - started)
+
+    async def _wait_for_named(self, source: Source) -> None:
+        """The header sets that the controller's ConfigMap names may be in namespaces that nobody watches: they are part
+        of the first configuration too, unless nobody says for a while whether they can be had.
+        """
+        try:
+            self._memo.use(self._defaults, self.store.freeze(self._resolved))
+            source.want(self.named_config_maps)
+            async with asyncio.timeout(_NAMED_S):
+                await source.named()
+        except TimeoutError:
+            log.warning("ConfigMaps that the controller's names are still to come: going on without their headers")
+        except Exception:
+            log.exception("the controller's ConfigMap cannot be read ahead")  # compiling says so too, and tries again
 
     async def _next_moment(self) -> float:
         try:

@@ -176,9 +176,8 @@ class Control:
         self._log_new(findings)
         self._resolver.want(compiled.external_names)
         self._tell_drain_timeout(compiled.snapshot.policies.drain_timeout_s)
-        want = getattr(self._source, "want", None)
-        if want is not None:
-            want(self._configuration.named_config_maps)
+        if self._source is not None:
+            self._source.want(self._configuration.named_config_maps)
         if self._cluster is not None:
             self._cluster.on_compiled(compiled, findings)
         self._exposition.set_findings(Counter(finding.level for finding in findings))

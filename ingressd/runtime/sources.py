@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -30,6 +30,8 @@ class Source(Protocol):
     async def synced(self) -> None: ...
     @property
     def is_synced(self) -> bool: ...
+    def want(self, config_maps: Iterable[Key]) -> None: ...
+    async def named(self) -> None: ...
     def describe(self) -> str: ...
 
 

@@ -120,12 +120,28 @@ async def test_config_maps_that_are_named_later(api: ApiServer) -> None:
     async with watched(api, namespaces=["shop"], wanted=[("ConfigMap", ("ingress", "settings"))]) as it:
         await it.synced()
         it.source.want([("ingress", "headers"), ("shop", "headers"), ("ingress", "settings")])
-        await it.until(lambda: it.found("ConfigMap") == {("shop", "headers"), ("ingress", "headers")})
+        await it.source.named()
+        assert it.found("ConfigMap") == {("shop", "headers"), ("ingress", "headers")}
         it.source.want([("ingress", "headers")])  # once more: nothing changes
         await in_thread(api.apply, config_map("headers", "ingress", key="value"))
         await it.until(lambda: it.store.freeze({}).config_maps["ingress", "headers"].data == {"key": "value"})
         it.source.want([("shop", "headers")])
         await it.until(lambda: it.found("ConfigMap") == {("shop", "headers")})
+
+
+async def test_a_named_config_map_that_cannot_be_had_is_not_waited_for(api: ApiServer) -> None:
+    fill(api, "shop", "ingress")
+    async with watched(api, namespaces=["shop"]) as it:
+        await it.synced()
+        await in_thread(api.fault, "forbidden", resource="configmaps", namespace="ingress", count=None)
+        it.source.want([("ingress", "headers")])
+        await it.source.named()
+        assert [(one.kind, one.namespace, one.reason) for one in it.store.findings()] == [
+            ("ConfigMap", "ingress", "Forbidden")
+        ]
+        it.source.want([])
+        await it.source.named()
+        assert it.store.findings() == ()
 
 
 async def test_config_maps_that_are_named_in_selected_namespaces_stay(api: ApiServer) -> None:

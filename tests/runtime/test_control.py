@@ -134,7 +134,7 @@ def test_headers_that_the_config_map_names_are_read_wherever_they_are(shop: Shop
         api.create(config_map("headers", "ingress", **{"X-Set": "by us"}))
         flags = ("--watch-namespace=default", "--configmap=ingress/controller", "--allow-loopback-endpoints")
         with Daemon("--kubeconfig", str(api.kubeconfig), *flags) as daemon:
-            eventually(lambda: daemon.get("/", host=HOST).headers.get("x-set") == "by us")
+            assert daemon.get("/", host=HOST).headers.get("x-set") == "by us"  # from the first request on
 
             api.apply(config_map("headers", "ingress", **{"X-Set": "anew"}))
             eventually(lambda: daemon.get("/", host=HOST).headers.get("x-set") == "anew")
