@@ -15,12 +15,12 @@ from ingressd.policy.cors import Cors
 from ingressd.policy.error_pages import ErrorPages
 from ingressd.policy.location_fields import LocationRewrite
 from ingressd.policy.policies import RoutePolicies
-from ingressd.policy.rate_limit import Bandwidth
+from ingressd.policy.rate_limit import Bandwidth, RateLimits
 from ingressd.policy.response_fields import ResponseEdits
 from ingressd.proxy.observed import Observed
 from ingressd.proxy.pool import Pool
 from ingressd.telemetry.log_format import LogFormat
-from tests.proxy.gated import fields_of, gated, get
+from tests.proxy.gated import alone, fields_of, gated, get
 from tests.support.gateway import one_host
 from tests.support.memory import MemoryPath, statuses_of
 
@@ -277,7 +277,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_pages(statuses: tuple[int, ...], **policies: Any) -> MemoryPath:
     pages = ErrorPages(PAGES, statuses, namespace="default", service="app")
-    return gated(RoutePolicies(error_pages=pages, **policies), backends={PAGES: (9,)})
+    return gated(RoutePolicies(error_pages=pages, **policies), backends={PAGES: (9,)}, shared_limits=alone())
 
 
 def page_origin(path: MemoryPath) -> Any:
@@ -376,12 +376,19 @@ def test_the_end_of_a_body_left_behind_is_found() -> None:
     path.close()
 
 
+def test_what_is_denied_has_no_page() -> None:
+    path = with_pages((503,), denied="for a reason")
+    path.send(get())
+    assert (path.statuses, page_origin(path).transport.written) == ([503], b"")
+    path.close()
+
+
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("status", [403, 502, 503])
 def test_so_it_is_with_answers_of_ours(status: int) -> None:
     addresses = AddressLists(deny=("0.0.0.0/0",)) if status == 403 else None
-    denied = "" if status != 503 else "no"
-    path = with_pages((status,), addresses=addresses, denied=denied)
+    limits = RateLimits("pages", per_second=1, burst_multiplier=-1) if status == 503 else None
+    path = with_pages((status,), addresses=addresses, limits=limits)
     path.origins[0].is_scripted = True
     path.answer = PAGE
     path.send(get())
