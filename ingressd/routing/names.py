@@ -15,7 +15,9 @@ from ingressd.policy.response_fields import ResponseEdits
 from ingressd.routing.annotations.rows import redirects
 from ingressd.routing.declared import DeclaredError, normal_host
 from ingressd.routing.place import Place
+from ingressd.routing.policies.access import blocks_of
 from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.policies.headers import response_edits_of_all
 from ingressd.routing.policies.secure import with_tls
 from ingressd.routing.precedence import SettledHost
 from ingressd.routing.snapshot import ANY_HOST, Route, VirtualHost
@@ -100,7 +102,9 @@ def _sibling(name: str, host: str, settled: SettledHost, context: PolicyContext)
     """Every request of it is sent to the host, whatever its path."""
     place = settled.settings.www
     policies: RoutePolicies | None = RoutePolicies(
-        www=WwwRedirect(host, context.config.get(redirects.HTTP_REDIRECT_CODE))
+        blocks=blocks_of(context.config),
+        www=WwwRedirect(host, context.config.get(redirects.HTTP_REDIRECT_CODE)),
+        response=response_edits_of_all(context),
     )
     if settled.settings.has_tls:
         policies = with_tls(policies, None, context)

@@ -94,10 +94,14 @@ class IngressPolicies:
         )
 
     def _closed(self) -> RoutePolicies:
-        """Who is never wanted, and preflights, come before the 503."""
+        """Who is never wanted, and preflights, come before the 503, which has the ConfigMap's headers too."""
         common = self._common
         return RoutePolicies(
-            denied=self.wishes.denied, blocks=common.blocks, cors=common.cors, access_log=common.access_log
+            denied=self.wishes.denied,
+            blocks=common.blocks,
+            cors=common.cors,
+            response=headers.response_edits_of_all(self.wishes.context),
+            access_log=common.access_log,
         )
 
     def _changes(

@@ -7,7 +7,7 @@ from ingressd.policy.request_fields import RequestEditor, RequestEdits
 from ingressd.policy.response_fields import Fields, ResponseEditor, ResponseEdits
 from ingressd.routing.annotations import Row
 from ingressd.routing.annotations.rows import backend, clients, extras, redirects, responses
-from ingressd.routing.policies.context import header_fields
+from ingressd.routing.policies.context import PolicyContext, header_fields
 from ingressd.routing.policies.wishes import Wishes
 
 
@@ -21,6 +21,16 @@ def request_edits(wishes: Wishes) -> RequestEdits | None:
     if made == RequestEdits() or not wishes.checked(backend.UPSTREAM_VHOST, lambda: RequestEditor(made)):
         return None
     return made
+
+
+def response_edits_of_all(context: PolicyContext) -> ResponseEdits | None:
+    """What the ConfigMap asks of every answer, whoever it is for."""
+    made = ResponseEdits(
+        fields=context.response_fields,
+        hide=context.config.get(responses.HIDE_HEADERS),
+        server=context.config.get(responses.ALLOW_BACKEND_SERVER_HEADER),
+    )
+    return None if made == ResponseEdits() else made
 
 
 def response_edits(wishes: Wishes) -> ResponseEdits | None:

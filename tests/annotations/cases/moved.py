@@ -209,6 +209,27 @@ _REDIRECTS: list[Case] = [
     ),
 ]
 
+_EVERYWHERE: list[Case] = [
+    case(
+        "what holds for every request holds for the www sibling",
+        {"from-to-www-redirect": "true"},
+        (
+            Ask(host="www.all.moved.example"),
+            Want(status=308, headers={"x-set": "by us", "location": "http://all.moved.example:{http}"}),
+        ),
+        (Ask(host="www.all.moved.example", headers={"User-Agent": "bad"}), Want(status=403)),
+        host="all.moved.example",
+        config={"add-headers": "default/headers", "block-user-agents": "bad"},
+    ),
+    case(
+        "and for paths that are closed",
+        {"allowlist-source-range": "ten"},
+        (Ask(), Want(status=503, headers={"x-set": "by us"}, seen=None)),
+        (Ask(headers={"User-Agent": "bad"}), Want(status=403)),
+        config={"add-headers": "default/headers", "block-user-agents": "bad"},
+    ),
+]
+
 _BACKENDS: list[Case] = [
     case(
         "sizes and times that are none leave the defaults",
@@ -293,4 +314,4 @@ _BACKENDS: list[Case] = [
     ),
 ]
 
-CASES: list[Case] = [*_PATHS, *_COOKIES, *_CANARIES, *_REDIRECTS, *_BACKENDS]
+CASES: list[Case] = [*_PATHS, *_COOKIES, *_CANARIES, *_REDIRECTS, *_EVERYWHERE, *_BACKENDS]
