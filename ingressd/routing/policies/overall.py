@@ -10,13 +10,13 @@ from ingressd.model.finding import Finding
 from ingressd.policy.forwarded import Forwarding
 from ingressd.policy.policies import ClientLimits, GlobalPolicies, ListenerTls, LogFormat, RoutePolicies
 from ingressd.policy.request_fields import RequestEdits
-from ingressd.policy.response_fields import ResponseEdits
 from ingressd.routing.annotations import GlobalValues, Row
-from ingressd.routing.annotations.rows import backend, clients, external_auth, observing, responses, tls
+from ingressd.routing.annotations.rows import backend, clients, external_auth, observing, tls
 from ingressd.routing.annotations.values import MAX_SIZE
 from ingressd.routing.place import Place, place_of
 from ingressd.routing.policies.access import blocks_of, global_auth_problem
 from ingressd.routing.policies.context import PolicyContext
+from ingressd.routing.policies.headers import response_edits_of_all
 from ingressd.routing.snapshot import Route
 from ingressd.tls.checks import check_ciphers
 
@@ -48,15 +48,10 @@ def answering_strangers(route: Route, context: PolicyContext) -> Route | None:
     """
     row, config = observing.ENABLE_ACCESS_LOG_FOR_DEFAULT_BACKEND, context.config
     request = RequestEdits(fields=context.request_fields)
-    response = ResponseEdits(
-        fields=context.response_fields,
-        hide=config.get(responses.HIDE_HEADERS),
-        server=config.get(responses.ALLOW_BACKEND_SERVER_HEADER),
-    )
     policies = RoutePolicies(
         blocks=blocks_of(config),
         request=None if request == RequestEdits() else request,
-        response=None if response == ResponseEdits() else response,
+        response=response_edits_of_all(context),
         access_log=config.get(row) or not config.is_set(row),
     )
     if policies != _NOTHING:
