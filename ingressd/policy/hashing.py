@@ -16,12 +16,15 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from ingressd.policy.memory import SharedBound
+
 T = TypeVar("T")
 
 POINTS = 4  # of each endpoint
 PROBES = 8  # of each key
 _MAX_REMEMBERED = 1024
-_MAX_KEY_TO_REMEMBER = 128  # together: a quarter of a mebibyte for each backend of a worker
+_MAX_KEY_TO_REMEMBER = 128
+_all_remembered = SharedBound(16 * _MAX_REMEMBERED)  # of all backends: 4 MiB for each worker at the very most
 _CIRCLE = 1 << 64
 _points = struct.Struct(f"<{POINTS}Q").unpack
 _two_numbers = struct.Struct("<QQ").unpack
@@ -69,9 +72,7 @@ class Ring(Generic[T]):
         if known is None and self._points:
             known = self._nearest(key)
             if len(key) <= _MAX_KEY_TO_REMEMBER:
-                if len(self._remembered) >= _MAX_REMEMBERED:
-                    self._remembered.clear()
-                self._remembered[key] = known
+                _all_remembered.remember(self._remembered, key, known, _MAX_REMEMBERED)
         return known
 
     def _nearest(self, key: bytes) -> T:

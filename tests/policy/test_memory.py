@@ -11,6 +11,7 @@ from ingressd.policy.address_list import AddressCheck, AddressLists
 from ingressd.policy.ask import Ask
 from ingressd.policy.blocks import BlockCheck, Blocks
 from ingressd.policy.compression import CodingSettings, Compression, CompressionRules
+from ingressd.policy.hashing import Ring
 from ingressd.policy.memory import SharedBound
 from ingressd.policy.response_fields import ResponseEditor, ResponseEdits
 
@@ -80,7 +81,18 @@ def _blocked() -> Sequence[Sized]:
     return [check._agents._remembered for check in checks if check._agents is not None]
 
 
-@pytest.mark.parametrize(("fill", "most"), [(_edits, 4096), (_compressed, 2048), (_admitted, 32768), (_blocked, 8192)])
+def _hashed() -> Sequence[Sized]:
+    rings = [Ring(("a", "b"), ("a", "b")) for _ in range(ROUTES)]
+    for ring in rings:
+        for number in range(100):
+            ring.pick(b"%d" % number)
+    return [ring._remembered for ring in rings]
+
+
+CASES = [(_edits, 4096), (_compressed, 2048), (_admitted, 32768), (_blocked, 8192), (_hashed, 16384)]
+
+
+@pytest.mark.parametrize(("fill", "most"), CASES)
 def test_routes_share_a_bound(fill: Callable[[], Sequence[Sized]], most: int) -> None:
     memories = fill()
     gc.collect()
