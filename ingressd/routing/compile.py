@@ -7,6 +7,7 @@ makes what did not change cheap; it changes no result, but for last good version
 annotations are bad, of the controller's ConfigMap.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from operator import is_
 
@@ -30,10 +31,12 @@ from ingressd.routing.names import further_names
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import PolicyContext, same_data
 from ingressd.routing.policies.overall import answering_strangers, config_findings, overall
-from ingressd.routing.precedence import SettledHost, settle_host
+from ingressd.routing.precedence import SettledHost, settle_host, unsettled_host
 from ingressd.routing.snapshot import Route, Snapshot, VirtualHost
 from ingressd.routing.tls_secrets import SecretShelf
 from ingressd.routing.versions import read_version
+
+log = logging.getLogger(__name__)
 
 __all__ = ["CompileMemo", "Compiled", "RouteDefaults", "compile_routes", "refresh_endpoints"]
 
@@ -231,11 +234,26 @@ def _settle(
         wanted, trying = tuple(claims[host]), tuple(canaries.pop(host, ()))
         known = memo.hosts.get(host)
         if known is None or known[0] != wanted or known[1] != trying:
-            known = wanted, trying, settle_host(wanted, trying, last_resort, context)
+            known = wanted, trying, _settled(wanted, trying, last_resort, context, known[2] if known else None)
         kept[host] = known
     memo.hosts = kept
     findings = [unmatched_host(canary) for left in canaries.values() for canary in left]
     return {host: settled for host, (_, _, settled) in kept.items()}, findings
+
+
+def _settled(
+    claims: tuple[HostClaim, ...],
+    canaries: tuple[CanaryClaim, ...],
+    last_resort: RouteClaim,
+    context: PolicyContext,
+    before: SettledHost | None,
+) -> SettledHost:
+    """A host that we stumble over stays as it was, or is closed: a fault of ours must not cost the others a compile."""
+    try:
+        return settle_host(claims, canaries, last_resort, context)
+    except Exception:
+        log.exception("settling the host %s failed", claims[0].host)
+        return unsettled_host(claims[0], before)
 
 
 def _with_names(hosts: dict[str, VirtualHost], names: dict[str, VirtualHost]) -> dict[str, VirtualHost]:

@@ -18,7 +18,7 @@ from ingressd.routing.claims import CanaryClaim, HostClaim, Root, RouteClaim
 from ingressd.routing.hostwide import HostSettings, settle_wishes
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import PolicyContext
-from ingressd.routing.snapshot import ANY_HOST, MatchKind, VirtualHost
+from ingressd.routing.snapshot import ANY_HOST, MatchKind, Route, VirtualHost
 
 
 class SettledHost(Struct, frozen=True, gc=False):
@@ -31,6 +31,18 @@ class SettledHost(Struct, frozen=True, gc=False):
     granted: tuple[RouteClaim, ...]
     findings: tuple[Finding, ...]
     settings: HostSettings
+
+
+def unsettled_host(claim: HostClaim, before: SettledHost | None) -> SettledHost:
+    """The host of the claim when settling it failed: as it was ``before``, else answering 503 whatever the path."""
+    place = claim.place
+    what = "it is served as it was" if before is not None else "it answers 503"
+    why = f"settling {_shown(claim.host)} failed, which is a fault of ingressd's (the log has it)"
+    told = place.finding("error", "InternalError", f"{why}: {what}")
+    if before is not None:
+        return replace(before, findings=(told,))
+    route = Route("prefix", "/", "", place.namespace, place.name, status=503)
+    return SettledHost(VirtualHost(claim.host, (), route), (RouteClaim(route, None, place),), (told,), HostSettings())
 
 
 def settle_host(

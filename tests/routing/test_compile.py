@@ -1,14 +1,21 @@
 """Objects in, snapshot out: what takes more than one object to decide."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import pytest
 
 from ingressd.model.objects import ClusterObject, Ingress, IngressBackend, IngressPath, IngressRule
+from ingressd.routing.claims import HostClaim, ReadIngress
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes
 from ingressd.routing.match import find_route
+from ingressd.routing.precedence import SettledHost, settle_host
+from ingressd.routing.reading import read_ingress
 from ingressd.routing.snapshot import Route
 from ingressd.routing.table import RouteTable
 from tests.routing.cases import CASES, Case
+from tests.routing.conftest import Faults
 from tests.support.objects import (
     cluster,
     endpoint_slice,
@@ -258,6 +265,72 @@ def test_a_bad_part_costs_itself_alone() -> None:
         ("one", "spec.rules[1].http.paths[0].path", "InvalidPath"),
         ("one", "spec.rules[1].http.paths[1].pathType", "InvalidPathType"),
     ]
+
+
+# ── faults of ours ──────────────────────────────────────────────────────────────────────────────────────────────────
+# None is known that would do this, so they are played.
+
+AUTH = {"nginx.ingress.kubernetes.io/auth-url": "http://auth.example.com/"}
+
+
+def stumbling(monkeypatch: pytest.MonkeyPatch, over: str) -> None:
+    """Reading the Ingress of this name fails as long as it is not denied."""
+
+    def faulty(one: Ingress, *rest: Any, denied: str = "") -> ReadIngress:
+        if one.meta.name == over and one.meta.generation == 2 and not denied:
+            raise OverflowError("too much")
+        return read_ingress(one, *rest, denied=denied)
+
+    monkeypatch.setattr("ingressd.routing.versions.read_ingress", faulty)
+
+
+def second(one: Ingress) -> Ingress:
+    return msgspec.structs.replace(one, meta=msgspec.structs.replace(one.meta, generation=2))
+
+
+@pytest.mark.parametrize(("annotations", "answers"), [({}, "default/two:80"), (AUTH, "503")])
+def test_an_ingress_that_we_stumble_over_costs_nobody_else_anything(
+    monkeypatch: pytest.MonkeyPatch, faults: Faults, annotations: dict[str, str], answers: str
+) -> None:
+    stumbling(monkeypatch, "one")
+    memo = CompileMemo()
+    one = ingress("one", rule("a.com", prefix("/x", "one:80")), annotations=annotations)
+    two = ingress("two", rule("a.com", prefix("/", "two:80")))
+    result = compile_routes(cluster(second(one), two), DEFAULTS, memo)
+    route = find_route(result.snapshot.hosts.values(), "a.com", "/x")
+    assert route is not None
+    assert (answer(result, "a.com", "/x") if not route.policies else "503") == answers
+    assert [finding.name for finding in result.findings if finding.reason == "InternalError"] == ["one"]
+    assert answer(result, "a.com", "/y") == "default/two:80"
+
+    compile_routes(cluster(one, two), DEFAULTS, memo)
+    kept = compile_routes(cluster(second(one), two), DEFAULTS, memo)
+    assert answer(kept, "a.com", "/x") == "default/one:80"
+    assert "InternalError" in [finding.reason for finding in kept.findings]
+    assert faults() == ["reading the Ingress default/one failed"] * 2
+
+
+def test_a_host_that_we_stumble_over_costs_no_other_host_anything(
+    monkeypatch: pytest.MonkeyPatch, faults: Faults
+) -> None:
+    def faulty(claims: Sequence[HostClaim], *rest: Any) -> SettledHost:
+        if len(claims) == 2:
+            raise RecursionError("too deep")
+        return settle_host(claims, *rest)
+
+    monkeypatch.setattr("ingressd.routing.compile.settle_host", faulty)
+    memo = CompileMemo()
+    one, other = (ingress(name, rule("a.com", prefix("/", f"{name}:80"))) for name in ("one", "other"))
+    b = ingress("b", rule("b.com", prefix("/", "b:80")))
+
+    closed = compile_routes(cluster(one, other, b), DEFAULTS, memo)
+    assert (answer(closed, "a.com", "/"), answer(closed, "b.com", "/")) == ("503", "default/b:80")
+
+    compile_routes(cluster(one, b), DEFAULTS, memo)
+    kept = compile_routes(cluster(one, other, b), DEFAULTS, memo)
+    assert (answer(kept, "a.com", "/"), answer(kept, "b.com", "/")) == ("default/one:80", "default/b:80")
+    assert "InternalError" in [finding.reason for finding in kept.findings]
+    assert faults() == ["settling the host a.com failed"] * 2
 
 
 def test_findings_name_the_file() -> None:
