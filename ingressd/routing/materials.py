@@ -12,6 +12,7 @@ from ingressd.routing.memo import CompileMemo, KeptMaterial
 from ingressd.routing.place import Place
 from ingressd.routing.policies.context import header_fields
 from ingressd.routing.snapshot import Material
+from ingressd.tls.certificate import CertificateError, check_pair
 from ingressd.tls.checks import TrustError, check_trust
 
 _Values = Mapping[str, bytes]
@@ -63,6 +64,8 @@ def _made(key: str, cluster: ClusterState, memo: CompileMemo, now: float) -> Kep
     made, note = _material(key, kind, name, source), ""
     if kind == "trust" and made.values:
         made, note = _checked_trust(made, name, now)
+    elif kind == "identity" and made.values:
+        note = _doubtful_identity(made, name, now)
     elif kind in _USERS:
         note = _doubtful_users(made, name)
     return KeptMaterial(source, known.material if known is not None and known.material == made else made, note)
@@ -120,6 +123,22 @@ def _checked_trust(made: Material, name: str, now: float) -> tuple[Material, str
     except TrustError as error:
         return Material(made.key, problem=f"Secret {name}: {error}"), ""
     return made, note and f"Secret {name}: {note}"
+
+
+def _doubtful_identity(made: Material, name: str, now: float) -> str:
+    """What is odd about our certificate for a backend, and about authorities. Workers judge for themselves: they close
+    what cannot be used, and do not need authorities where nobody is verified.
+    """
+    values = made.values
+    try:
+        if "tls.crt" in values and check_pair(values["tls.crt"], values["tls.key"], now=now).expired:
+            return f"Secret {name}: the certificate of tls.crt has expired"
+        note = check_trust(values["ca.crt"], now=now) if "ca.crt" in values else ""
+    except CertificateError as error:
+        note = error.message
+    except TrustError as error:
+        note = str(error)
+    return note and f"Secret {name}: {note}"
 
 
 def _trust(secret: Secret) -> _Values:

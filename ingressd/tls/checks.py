@@ -55,6 +55,16 @@ def _cipher_problem(text: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=256)
+def upstream_cipher_problem(text: str) -> str:
+    """Why a cipher list towards a backend cannot be used; "" when it can: there its owner may choose a weak one."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers(text)
+    except ssl.SSLError:
+        return f"the cipher list {text[:100]!r} names no cipher that OpenSSL knows"
+    return ""
+
+
 def check_protocols(text: str) -> tuple[ssl.TLSVersion, ssl.TLSVersion, str]:
     """Lowest and highest version of a list such as ``TLSv1.2 TLSv1.3``, and what of it is not served."""
     default = TlsParameters()

@@ -142,8 +142,12 @@ def bandwidth(wishes: Wishes) -> Bandwidth | None:
 def cors(wishes: Wishes) -> Cors | None:
     if not wishes.get(limits.ENABLE_CORS):
         return None
+    origins = wishes.get(limits.CORS_ALLOW_ORIGIN)
+    if not origins:
+        why = "none of the origins has a scheme, as in https://a.example.com: no origin is allowed"
+        wishes.say(limits.CORS_ALLOW_ORIGIN, "warning", "NoOriginAllowed", why)
     return Cors(
-        origins=wishes.get(limits.CORS_ALLOW_ORIGIN),
+        origins=origins,
         methods=wishes.get(limits.CORS_ALLOW_METHODS),
         headers=wishes.get(limits.CORS_ALLOW_HEADERS),
         expose=wishes.get(limits.CORS_EXPOSE_HEADERS),

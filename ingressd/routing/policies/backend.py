@@ -17,6 +17,7 @@ from ingressd.routing.annotations.rows import affinity as affinity_rows
 from ingressd.routing.annotations.rows import backend, paths, responses, tls
 from ingressd.routing.endpoints import ServiceTarget
 from ingressd.routing.policies.wishes import Wishes
+from ingressd.tls.checks import upstream_cipher_problem
 
 _NOT_SPOKEN = {
     "GRPC": "gRPC is not spoken yet: it arrives with HTTP/2",
@@ -116,14 +117,21 @@ def backend_tls(wishes: Wishes) -> BackendTls | None:
     key = wishes.reference(tls.PROXY_SSL_SECRET, needs_namespace=True)
     if key is None:
         return None
-    ciphers = wishes.get(tls.PROXY_SSL_CIPHERS)
+    ciphers, verify = wishes.get(tls.PROXY_SSL_CIPHERS), wishes.get(tls.PROXY_SSL_VERIFY)
+    problem = upstream_cipher_problem(ciphers)
+    if problem:
+        wishes.deny(tls.PROXY_SSL_CIPHERS, "BadAnnotation", problem)
+    if verify and not name:
+        why = "proxy-ssl-name is missing: nobody knows which name the backend's certificate must have"
+        wishes.say(tls.PROXY_SSL_VERIFY, "error", "IncompleteAnnotations", f"{why}; its HTTPS backends answer 503")
+    depth = wishes.get(tls.PROXY_SSL_VERIFY_DEPTH)
     return BackendTls(
-        verify=wishes.get(tls.PROXY_SSL_VERIFY),
+        verify=verify,
         name=name,
         server_name=sends_name,
         protocols=wishes.get(tls.PROXY_SSL_PROTOCOLS),
         ciphers="" if ciphers == tls.PROXY_SSL_CIPHERS.default else ciphers,
-        verify_depth=max(wishes.get(tls.PROXY_SSL_VERIFY_DEPTH), 0),
+        verify_depth=depth if depth > 0 else tls.PROXY_SSL_VERIFY_DEPTH.default,  # there 0 is the default too
         material=wishes.material("identity", tls.PROXY_SSL_SECRET, key),
     )
 
