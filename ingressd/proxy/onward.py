@@ -43,7 +43,7 @@ class OnwardHeads:
         request, ask = passage.request, passage.ask
         line, request_id = request.line, ask.request_id
         if passage.path is None and expects and not (passage.without or passage.added or passage.host_field):
-            if request_id and line.minor:
+            if request_id and line.minor and ask.authority == request.fields.host_field:
                 return identified_head(line, request.fields, request_id, passage.forwarded)
             ours = self.ours(request_id, passage.forwarded)
             return request_head(line, request.fields, ours, authority=ask.authority)
