@@ -13,7 +13,10 @@ def forwarded_fields(*, client: bytes, host_field: bytes, port: bytes, scheme: b
 
 
 def identified_head(line: RequestLine, fields: RequestFields, request_id: bytes, added: bytes) -> bytes:
-    """``request_head`` of an HTTP/1.1 request with our X-Request-ID before ``added``: one copy instead of three."""
+    """``request_head`` of an HTTP/1.1 request with our X-Request-ID before ``added``: one copy instead of three.
+
+    Only where the Host that the upstream is told is the request's own.
+    """
     return b"".join((line.onward, fields.lead, b"X-Request-ID: ", request_id, b"\r\n", added, fields.tail))
 
 

@@ -134,7 +134,7 @@ class Forwarding(Exchange):
         request = self.request
         line, fields = request.line, request.fields
         added = self.down.forwarded_fields(fields)
-        if line.minor and self.request_id:
+        if line.minor and self.request_id and self.down.seen_authority == fields.host_field:
             return hops.identified_head(line, fields, self.request_id, added)
         if self.request_id:
             added = b"X-Request-ID: %b\r\n%b" % (self.request_id, added)
