@@ -126,5 +126,9 @@ def unreadable(path: str, error: OSError) -> Finding:
     return _file_finding(path, "Unreadable", error.strerror or str(error))
 
 
+def stumbled(path: str) -> Finding:
+    return _file_finding(path, "InternalError", "reading it failed, which is a fault of ingressd's (the log has it)")
+
+
 def _file_finding(path: str, reason: str, message: str, *, level: Level = "error") -> Finding:
     return Finding(level=level, reason=reason, message=message, source=path)

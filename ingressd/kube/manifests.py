@@ -7,6 +7,7 @@ read keeps its last good version and is a finding; what is no longer there is re
 
 import asyncio
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from ingressd.kube.manifest_file import (
     duplicate,
     parse_manifest,
     read_bytes,
+    stumbled,
     unreadable,
 )
 from ingressd.kube.store import Store
@@ -29,6 +31,8 @@ from ingressd.kube.watcher import Watcher
 from ingressd.model.cluster import Key
 from ingressd.model.finding import Finding
 from ingressd.model.objects import ClusterObject
+
+log = logging.getLogger(__name__)
 
 QUIET_S: Final = 0.1
 CEILING_S: Final = 0.4
@@ -184,8 +188,17 @@ class ManifestSource:
         digest = hashlib.blake2b(data, digest_size=16).digest()
         if before is not None and before.digest == digest:
             return _FileState(file.signature, digest, contents)
-        contents = parse_manifest(data, file.path, contents, self._stopped.is_set)
-        return _FileState(file.signature, digest, contents)
+        return _FileState(file.signature, digest, self._parsed(data, file.path, contents))
+
+    def _parsed(self, data: bytes, path: str, before: Contents) -> Contents:
+        """A file that we stumble over, which is a fault of ours, keeps what it said and costs no other file anything."""
+        try:
+            return parse_manifest(data, path, before, self._stopped.is_set)
+        except StoppedError:
+            raise
+        except Exception:
+            log.exception("reading %s failed", path)
+            return Contents(before.objects, (stumbled(path),), before.pieces)
 
     async def _apply(self, store: Store, loaded: _Loaded) -> None:
         """What is new first, then what is gone: a Service that moved between files is never missing."""

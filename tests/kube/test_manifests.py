@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ingressd.kube.manifest_file import read_bytes
+from ingressd.kube.manifest_file import Contents, parse_manifest, read_bytes
 from ingressd.kube.manifests import ManifestSource
 from ingressd.kube.store import Store
 from ingressd.model.objects import Service
@@ -372,3 +372,26 @@ async def test_without_watches_from_the_kernel_files_are_polled(
         for name in ("one", "two", "six"):
             replaced(manifest, service(name))
             await running.services(name)
+
+
+async def test_a_file_that_we_stumble_over_keeps_what_it_said_and_costs_no_other_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No such file is known: a fault of ours is played."""
+
+    def faulty(data: bytes, *rest: Any) -> Contents:
+        if b"poison" in data:
+            raise ArithmeticError("no such luck")
+        return parse_manifest(data, *rest)
+
+    monkeypatch.setattr("ingressd.kube.manifests.parse_manifest", faulty)
+    (tmp_path / "a.yaml").write_text(service("a"))
+    (tmp_path / "b.yaml").write_text(service("b"))
+    async with live(tmp_path) as running:
+        replaced(tmp_path / "a.yaml", service("a2") + "# poison")
+        replaced(tmp_path / "b.yaml", service("b2"))
+        await running.services("a", "b2")
+        await running.reasons("InternalError")
+        replaced(tmp_path / "a.yaml", service("a2"))
+        await running.services("a2", "b2")
+        await running.reasons()
