@@ -191,7 +191,7 @@ class ManifestSource:
         return _FileState(file.signature, digest, self._parsed(data, file.path, contents))
 
     def _parsed(self, data: bytes, path: str, before: Contents) -> Contents:
-        """A file that we stumble over, which is a fault of ours, keeps what it said and costs no other file anything."""
+        """A file that we stumble over, by a fault of ours, keeps what it said and costs no other file anything."""
         try:
             return parse_manifest(data, path, before, self._stopped.is_set)
         except StoppedError:
