@@ -93,8 +93,11 @@ class Ask:
         return field_value(self.fields.onward, name)
 
     def cookie(self, name: bytes) -> bytes | None:
-        """Value of a cookie, the first of that name (RFC 6265 §5.4); None: not sent."""
-        return cookie_value(self.fields.onward, name)
+        """Value of a cookie, the first of that name in whatever case, as nginx's variables have it; None: not sent.
+
+        Were ``Session`` another cookie than ``session``, a key made of it would be the same for everybody.
+        """
+        return cookie_value(self.fields.onward, name, any_case=True)
 
 
 class Plan:
@@ -147,14 +150,15 @@ def field_value(lines: bytes, name: bytes) -> bytes | None:
     return values[0] if len(values) == 1 else (b"; " if name == b"cookie" else b", ").join(values)
 
 
-def cookie_value(lines: bytes, name: bytes) -> bytes | None:
+def cookie_value(lines: bytes, name: bytes, *, any_case: bool = False) -> bytes | None:
     """Value of a cookie in whole field lines, the first of that name (RFC 6265 §5.4); None: not sent."""
     sent = field_value(lines, b"cookie")
     if sent is None:
         return None
+    wanted = name.lower() if any_case else name
     for pair in sent.split(b";"):
         key, equals, value = pair.strip().partition(b"=")
-        if equals and key == name:
+        if equals and (key == wanted or (any_case and key.lower() == wanted)):
             return value
     return None
 

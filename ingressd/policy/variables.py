@@ -93,7 +93,7 @@ class Template:
         parts: list[bytes | _Getter] = []
         at = 0
         for found in _VARIABLE.finditer(text):
-            name = found.group(1) or found.group(2)
+            name = (found.group(1) or found.group(2) or "").lower()  # case means nothing, as in nginx
             if not name:
                 raise TemplateError(f"{_shown(text)}: a $ that no variable's name follows")
             if found.start() > at:

@@ -50,7 +50,7 @@ class LogFormat:
         free: list[int] = []
         at = 0
         for found in _VARIABLE.finditer(text):
-            name = found.group(1) or found.group(2)
+            name = (found.group(1) or found.group(2) or "").lower()  # case means nothing, as in nginx
             if not name:
                 raise FormatError("the log format has a $ that no variable's name follows")
             template += (_literal(text[at : found.start()]), "%s")

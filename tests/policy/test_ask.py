@@ -32,6 +32,14 @@ def test_cookies(name: bytes, value: bytes | None) -> None:
     assert cookie_value(b"X: y\r\n", name) is None
 
 
+@pytest.mark.parametrize("name", [b"session", b"Session", b"SESSION"])
+def test_cookies_that_variables_name_in_another_case(name: bytes) -> None:
+    """nginx gives the first of them all."""
+    lines = b"Cookie: a=1; SessioN=one; session=two\r\n"
+    assert cookie_value(lines, name, any_case=True) == b"one"
+    assert cookie_value(lines, b"b", any_case=True) is None
+
+
 NAMES = st.sampled_from([b"X-A", b"x-a", b"X-Ab", b"A", b"X-A-B"])
 SECTIONS = st.lists(st.tuples(NAMES, st.sampled_from([b"", b"1", b"x-a: 2", b":x-a:", b" a"])), max_size=6)
 

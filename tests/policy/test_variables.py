@@ -43,6 +43,7 @@ BARE = ask("/", host=None, client="2001:db8::1", is_tls=True)
         ("$http_x_two", b"1, 2"),
         ("$http_not_there", b""),
         ("$cookie_sid$cookie_b", b"xyz"),
+        ("$cookie_SID|$request_URI|${HOST}", b"xyz|/a/b%20c?q=x%20y&Q2=z&empty=&flag|shop.example"),
         ("$arg_q|$arg_q2|$arg_Q2|$arg_empty|$arg_flag|$arg_none", b"x%20y|z|z|||"),
         ("$remote_addr,$the_real_ip,$binary_remote_addr", b"192.0.2.7,192.0.2.7,192.0.2.7"),
         ("$proxy_add_x_forwarded_for|$full_x_forwarded_for|$realip_remote_addr", b"192.0.2.7|192.0.2.7|192.0.2.7"),

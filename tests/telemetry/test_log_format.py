@@ -82,6 +82,7 @@ def test_the_default_format_of_an_answer_of_ours() -> None:
         ),
         ("$http_x_team ${http_x_team}s $http_x_none", "a, b a, bs -"),
         ("$cookie_lang $cookie_x $cookie_none", "de 1 -"),
+        ("$STATUS ${Host} $cookie_LANG", "200 a.example de"),
         ("$sent_http_content_type $upstream_http_x_none", "text/html -"),
         ("$bytes_sent $body_bytes_sent $request_length", "1384 1234 120"),
         ("$upstream_connect_time $upstream_header_time $upstream_response_time", "- - 0.015"),

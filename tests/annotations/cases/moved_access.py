@@ -69,6 +69,13 @@ _LOGINS: list[Case] = [
         others=(Other(host="that.moved.example", annotations=KEPT, paths=(Path(path="/foo"),)),),
     ),
     case(
+        "what is kept by a cookie is for that cookie's owner, however the key spells its name",
+        {**KEPT, "auth-cache-key": "$cookie_sessionid$REQUEST_URI"},
+        (Ask(headers={"Cookie": "SessionID=ann"}, auth=ALLOW), ECHO),
+        (Ask(headers={"Cookie": "SessionID=ann"}, auth=FORBID), ECHO),
+        (Ask(headers={"Cookie": "SessionID=bob"}, auth=FORBID), FORBIDDEN),
+    ),
+    case(
         "the auth service of all: not for some paths, and an answer that is kept",
         {},
         (Ask(path="/foo", auth=ALLOW), Want(seen="echo", saw={"auth": {"x-auth-request-redirect": "Foo-Redirect"}})),
