@@ -64,7 +64,8 @@ AUTH_REALM = Row(
     "",
     "T1",
     "Realm that the client shows.",
-    support="same",
+    support="differs",
+    difference="`off` is a realm like any other; in nginx it turns the login off.",
     on_bad="freeze",
     risk="Medium",
 )

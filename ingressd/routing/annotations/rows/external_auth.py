@@ -90,7 +90,8 @@ AUTH_CACHE_KEY = Row(
     "",
     "T3",
     "Answers are kept by this.",
-    support="same",
+    support="differs",
+    difference="Each worker keeps its own: one that has none asks, whatever another one was told.",
     risk="Medium",
     example="$remote_user$http_authorization",
 )
@@ -232,7 +233,8 @@ GLOBAL_AUTH_CACHE_KEY = Row(
     "",
     "T3",
     "auth-cache-key of it.",
-    support="same",
+    support="differs",
+    difference="Each worker keeps its own answers.",
     scope="global",
     config_key="global-auth-cache-key",
 )

@@ -118,7 +118,8 @@ ENABLE_CORS = Row(
     "false",
     "T1",
     "CORS headers on every response, and 204 for OPTIONS of an allowed origin.",
-    support="same",
+    support="differs",
+    difference="The 204 has no Content-Length (RFC 9110 forbids it there), and an origin must match as a whole.",
 )
 CORS_ALLOW_ORIGIN = Row(
     "cors-allow-origin",
