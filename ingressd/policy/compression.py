@@ -96,6 +96,10 @@ class CompressionRules:
         self._is_disabled = _disabling(settings.gzip_disable)
         self._remembered: dict[tuple[bytes, int], _Prepared | None] = {}
 
+    def leaves(self, status: int, fields: ResponseFields) -> bool:
+        """Whether ``choose`` says None to every client."""
+        return status not in _STATUSES or fields.content_length == 0 or self._prepare(fields) is None
+
     def choose(
         self,
         accept_encoding: bytes | None,

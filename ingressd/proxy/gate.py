@@ -40,7 +40,9 @@ from ingressd.proxy.moment import moment
 from ingressd.proxy.onward import OnwardHeads
 from ingressd.proxy.passage import HostCertificates, Passage, route_variables
 from ingressd.proxy.response_rules import ResponseRules
+from ingressd.proxy.shaped import Shaped
 from ingressd.proxy.shortcut import bind_shortcut
+from ingressd.proxy.tended import BoundedTended, Tended
 from ingressd.routing.snapshot import ANY_HOST, Route
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ _TENDED: Final = (
     *("max_response_header_bytes", "access_log"),
 )
 """Policies that have to look at an attempt or an answer, and leave bodies alone."""
+_SHAPED: Final = ("compression", "bandwidth")
 
 
 def bind_gate(vhost_name: str, route: Route, gateway: Gateway) -> Gate | None:
@@ -119,6 +122,7 @@ class Gate:
         "hash_subset",
         "heads",
         "is_light",
+        "is_shaped",
         "is_tended",
         "latency_balanced",
         "limits",
@@ -134,6 +138,7 @@ class Gate:
         "shortcut",
         "steps",
         "sticky",
+        "tended",
     )
 
     def __init__(self, vhost_name: str, route: Route, policies: RoutePolicies, gateway: Gateway) -> None:
@@ -153,10 +158,18 @@ class Gate:
         """Whether, once a request has passed, an exchange that knows no policies can do the rest."""
         self.is_tended = self.is_light or self._is_among(policies, _BEFOREHAND + _TENDED)
         """Whether all that it takes besides is a look at each answer (``proxy/tended``)."""
+        self.is_shaped = not self.max_response_header_bytes and self._is_among(
+            policies, _BEFOREHAND + _TENDED + _SHAPED
+        )
+        """Or bodies that are changed (``proxy/shaped``)."""
+        if self.is_tended:
+            self.tended: type[Tended] = BoundedTended if self.max_response_header_bytes else Tended
+        else:
+            self.tended = Shaped
         self.plans = any(
             (self._secure, self._canary, self._hash_by, self.request, policies.basic_auth, self.certificates)
         )
-        """Whether ``plan_upstream`` has anything to say where ``is_tended``."""
+        """Whether ``plan_upstream`` has anything to say where ``is_tended`` or ``is_shaped``."""
         self._bind_steps(policies, route, gateway)
         self.shortcut = bind_shortcut(policies, self) if self.is_light else None
 

@@ -14,7 +14,7 @@ from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.passage import Passage
 from ingressd.proxy.planned import PlannedForwarding
 from ingressd.proxy.records import record_own, record_unforwarded
-from ingressd.proxy.tended import BoundedTended, Tended, TendedObserved
+from ingressd.proxy.tended import TendedObserved
 
 if TYPE_CHECKING:
     from ingressd.proxy.access import Awaited
@@ -49,7 +49,8 @@ def pass_gate(down: Downstream, request: RequestHead, route: LiveRoute, gate: Ga
             else:
                 Held(passage, ruling, rest).start()
             return
-    if gate.is_tended and route.backend is not None:
+    is_soon = gate.is_tended or (gate.is_shaped and down.gateway.exchange_type is Forwarding)
+    if is_soon and route.backend is not None:
         _forward_soon(passage, route.backend, rest)
     else:
         go_on(passage, None, rest)
@@ -72,12 +73,11 @@ def _forward_soon(passage: Passage, backend: LiveBackend, rest: bytes) -> None:
     if gate.is_light and not passage.held and (allowed is None or not allowed.cookies):
         forwarding = kind(down, passage.request, passage.route, picks, ask.request_id)
     elif kind is Forwarding:
-        kind_of_tended = BoundedTended if gate.max_response_header_bytes else Tended
-        forwarding = kind_of_tended(down, passage.request, passage.route, picks, ask.request_id)
-        forwarding.passage = passage
+        forwarding = gate.tended(down, passage.request, passage.route, picks, ask.request_id)
+        forwarding.tend(passage)
     else:
         forwarding = TendedObserved(down, passage.request, passage.route, picks, ask.request_id)
-        forwarding.passage = passage
+        forwarding.tend(passage)
         if passage.is_canary:
             forwarding.alternative_name = backend.upstream_name
     forwarding.edit = gate.answers.edit(passage, is_tls=ask.is_tls)

@@ -9,16 +9,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingressd.errors import BadRequest, ProxyError, UpstreamError
-from ingressd.http.response import CHUNKED, ResponseHead
 from ingressd.policy.retries import RetryBudget
 from ingressd.proxy.choosing import chooser
 from ingressd.proxy.exchange import Happening, State, Verdict
 from ingressd.proxy.forward import Forwarding
-from ingressd.proxy.outlet import Outlet
 from ingressd.proxy.request_body import DroppedBody, RequestBody
 from ingressd.proxy.respond import status_of
+from ingressd.proxy.shaped import Shaping
 from ingressd.proxy.tended import TendedObserved
-from ingressd.proxy.timers import NEVER
 
 if TYPE_CHECKING:
     from ingressd.proxy.passage import Passage
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from ingressd.proxy.upstream import UpstreamConnection
 
 
-class PlannedForwarding(TendedObserved):
+class PlannedForwarding(Shaping, TendedObserved):
     """See the module's text. ``backend`` is the route's own, should the plan name no other."""
 
     __slots__ = (
@@ -44,7 +42,7 @@ class PlannedForwarding(TendedObserved):
     def __init__(self, passage: Passage, backend: LiveBackend) -> None:
         ask, gate = passage.ask, passage.gate
         super().__init__(passage.down, passage.request, passage.route, backend, ask.request_id)
-        self.passage = passage
+        self.tend(passage)
         self._ask = ask
         self._gate = gate
         if passage.began:
@@ -53,9 +51,6 @@ class PlannedForwarding(TendedObserved):
         self._began = 0.0  # when the first attempt was made
         self._is_aside = False  # somebody else is asked for an error page
         self._is_gathering = False  # the body is read before anything is sent
-        self._outlet: Outlet | None = None
-        self._is_ending = False  # the endpoint has said all
-        self._trailers = b""  # of an answer whose last bytes are still to go
         self._mirror = gate.mirror
         if passage.backend is not None:
             backend = self.gateway.backends.cell(passage.backend)
@@ -146,12 +141,6 @@ class PlannedForwarding(TendedObserved):
         self.gateway.stats.rejected(error.reason)
         self._go_aside(status)
 
-    def _let_go(self) -> None:
-        outlet, self._outlet = self._outlet, None
-        if outlet is not None:
-            outlet.close()
-        super()._let_go()
-
     # -- answers of somebody else
 
     def begin_aside(self, status: int) -> None:
@@ -196,86 +185,5 @@ class PlannedForwarding(TendedObserved):
         self._go_aside(status)
         return True
 
-    def _upstream_lines(self, head: ResponseHead, framing: int) -> tuple[bytes, int]:
-        rules = self._gate.answers
-        lines, encoding = rules.encoding(head, self._ask, self.request)
-        if encoding is not None:
-            framing = CHUNKED
-        if encoding is not None or rules.bandwidth is not None:
-            loop = self.gateway.loop
-            self._outlet = Outlet(loop, rules.encoders, encoding, rules.bandwidth, self._put, self._on_room)
-        return lines, framing
-
-    # -- the answer's body, where it does not go out as it comes in
-
-    def on_response_body(self, data: bytes) -> None:
-        outlet = self._outlet
-        if outlet is None:
-            super().on_response_body(data)
-            return
-        self.upstream_bytes = max(self.upstream_bytes, 0) + len(data)
-        outlet.feed(data)
-        if outlet.is_full:
-            self._hold_source(True)
-
-    def on_long_body(self, left: int) -> None:
-        if self._outlet is None:
-            super().on_long_body(left)
-
-    def on_response_read(self) -> None:
-        if self._outlet is not None:
-            self._outlet.pause()
-        super().on_response_read()
-
-    def on_response_end(self, trailers: bytes) -> None:
-        if self._outlet is None or self._outlet.end():
-            super().on_response_end(trailers)
-            return
-        self._trailers = trailers
-        self._is_ending = True
-        self._release()
-
-    def _release(self) -> None:
-        """The endpoint has said all, the client has not got it yet: the connection may serve somebody else."""
-        connection, body = self.up, self._body
-        self.up = None
-        if connection is not None and self.endpoint is not None:
-            if body is not None and (not body.done or connection.has_unsent()):
-                connection.reusable = False
-            self._give_back(self.endpoint, connection, monotonic())
-
-    def _put(self, data: bytes) -> None:
-        super().on_response_body(data)
-
-    def _on_room(self) -> None:
-        if self._is_ending:
-            super().on_response_end(self._trailers)
-        else:
-            self._hold_source(self.down.write_paused)
-
-    def _hold_source(self, hold: bool) -> None:
-        up = self.up
-        if up is None:
-            return
-        up.hold_reading(hold)
-        if up.write_paused:
-            return
-        if hold:
-            up.deadline = NEVER  # the endpoint is not the one who waits
-        else:
-            up.await_response()
-
-    def on_downstream_writable(self, writable: bool) -> None:
-        outlet = self._outlet
-        if outlet is None:
-            super().on_downstream_writable(writable)
-            return
-        outlet.stop(not writable)
-        self._hold_source(not writable or outlet.is_full)
-
-    # -- the end
-
-    def _end(self, now: float) -> None:
-        if self._outlet is not None:
-            self._outlet.close()
-        super()._end(now)
+    def _count_before(self, count: int) -> None:
+        self.upstream_bytes = max(self.upstream_bytes, 0) + count

@@ -51,6 +51,14 @@ class ResponseRules:
             return self._over_tls if is_tls else self._over_http
         return self.editor.edit(plan, is_tls=is_tls)
 
+    def leaves(self, head: ResponseHead) -> bool:
+        """Whether nothing but ``edit`` is done to this answer, whoever gets it."""
+        return (
+            self._location is None
+            and self.bandwidth is None
+            and (self._compression is None or self._compression.leaves(head.status, head.fields))
+        )
+
     def encoding(self, head: ResponseHead, ask: Ask, request: RequestHead) -> tuple[bytes, Encoding | None]:
         """The upstream's field lines as they go on, and how the body is compressed, if it is."""
         fields = head.fields

@@ -1,13 +1,13 @@
 """An exchange of a route that asks for something while it lasts: a place among those under way, another choice of who
 is asked next, a cookie that depends on who was chosen.
 
-What takes more than a look at each answer (bodies that are changed, error pages, copies) is in ``planned``.
+Bodies that are changed are in ``shaped``; error pages, copies and what else takes more than that in ``planned``.
 """
 
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ingressd.errors import UpstreamError
 from ingressd.http.response import ResponseHead
@@ -23,15 +23,21 @@ if TYPE_CHECKING:
     from ingressd.proxy.pool import LiveEndpoint
     from ingressd.proxy.upstream import UpstreamConnection
 
+ELSEWHERE: Final = ()
+"""Slots of a class that is mixed in: whoever is made of it has them."""
 _TOO_LATE = (State.RESPONDING, State.TUNNELLING, State.ENDED)
 
 
 class Tending(Forwarding):
-    """What ``Tended`` exchanges have in common; ``passage`` is set by whoever makes one."""
+    """What ``Tended`` exchanges have in common; ``tend`` is called by whoever makes one."""
 
-    __slots__ = ()
+    __slots__ = ELSEWHERE
 
     passage: Passage
+
+    def tend(self, passage: Passage) -> None:
+        """To be called before it starts."""
+        self.passage = passage
 
     @property
     def _tried_since(self) -> float:
@@ -78,7 +84,7 @@ class Tending(Forwarding):
         if gate.looks_at_statuses and self._goes_elsewhere(head.status):
             return
         more = self._lines_for(head.status)
-        if more or not gate.answers.is_fixed:
+        if more or not (gate.answers.is_fixed or gate.answers.leaves(head)):
             self._word(head, framing, more)
         else:
             super().on_response_head(head, framing)

@@ -6,11 +6,12 @@ import pytest
 
 from ingressd.policy.affinity import Affinity
 from ingressd.policy.canary import Canary
+from ingressd.policy.compression import CodingSettings, Compression
 from ingressd.policy.cors import Cors
 from ingressd.policy.location_fields import LocationRewrite
 from ingressd.policy.next_upstream import NextUpstream
 from ingressd.policy.policies import RoutePolicies
-from ingressd.policy.rate_limit import RateLimits
+from ingressd.policy.rate_limit import Bandwidth, RateLimits
 from ingressd.policy.response_fields import ResponseEdits
 from ingressd.proxy.forward import Forwarding
 from ingressd.proxy.observed import Observed
@@ -33,10 +34,18 @@ POLICIES: dict[str, dict[str, Any]] = {
     "bound": {"max_response_header_bytes": 300, "cors": Cors()},
     "small bound": {"max_response_header_bytes": 20, "cors": Cors()},
     "no log": {"access_log": False},
+    "gzip": {"compression": Compression(gzip=CodingSettings(1, 10, ("text/plain",))), "response": FIELDS},
+    "pace": {"bandwidth": Bandwidth(1 << 20, 0), "affinity": Affinity("default-app-80", issues=False)},
     "next": {"next_upstream": NextUpstream(("error", "http_503"), tries=2)},
     "canary": {"canary": Canary("default/canary:80", header="x-canary")},
 }
+SHAPED = ("gzip", "pace")
+LONG = (
+    b"HTTP/1.1 200 OK\r\nServer: inner\r\nDate: Sat, 21 Nov 2026 00:00:00 GMT\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 200\r\n\r\n" + b"0123456789" * 20
+)
 REQUESTS = {
+    "gzip": get("X-Request-ID: 0123456789", "Accept-Encoding: gzip"),
     "plain": get("X-Request-ID: 0123456789", "Cookie: a=b"),
     "canary": get("X-Request-ID: 0123456789", "X-Canary: always"),
     "body": get("X-Request-ID: 0123456789", method="POST", body=b"x" * 50),
@@ -72,13 +81,13 @@ def test_all_of_them_do_the_same(name: str, request_: str, monkeypatch: pytest.M
         init(self, *given)
 
     monkeypatch.setattr(Forwarding, "__init__", noted)
-    answer = SWITCHED if request_ == "switching" else ANSWER
+    answer = SWITCHED if request_ == "switching" else LONG if name in SHAPED else ANSWER
     usual, observed, all_there_is = (path_of(name, answer) for _ in range(3))
     observed.gateway.exchange_type = Observed
     gate = all_there_is.gateway.state.find("a.example", "/").gate
     assert gate is not None
-    assert gate.is_tended
-    gate.is_tended = False
+    assert gate.is_shaped or gate.is_tended
+    gate.is_tended = gate.is_shaped = False
     first = said(usual, REQUESTS[request_])
     assert all(issubclass(one, Tending) and not issubclass(one, Observed) for one in taken)
     taken.clear()
