@@ -61,14 +61,16 @@ def bind_shortcut(policies: RoutePolicies, gate: Gate) -> Shortcut | None:
 
 
 class Shortcut:
-    """See the module's text."""
+    """See the module's text. It holds no gate: a circle of the two would be garbage that nobody collects, since what a
+    table holds is frozen (``gc.freeze``).
+    """
 
     __slots__ = (
+        "_answers",
         "_changes_head",
         "_cors",
         "_editor",
         "_extra",
-        "_gate",
         "_heads",
         "_limits",
         "_over_http",
@@ -88,7 +90,7 @@ class Shortcut:
     ) -> None:
         self._quiets = quiets
         self._rewriter = rewriter
-        self._gate = gate
+        self._answers = gate.answers.editor
         self._limits = gate.limits
         self._heads: OnwardHeads = gate.heads
         self._extra: Extra = gate.extra
@@ -134,7 +136,7 @@ class Shortcut:
                 return False
             held = self._limits.enter(down.seen_client)  # the last one: it has counted the request, whatever it says
             if held < NOTHING_HELD:
-                self._refuse(Passage(down, request, route, self._gate), self._limits.refusal(held), lines, rest)
+                self._refuse(down, request, route, self._limits.refusal(held), lines, rest)
                 return True
         forwarding = (
             kind(down, request, route, backend) if held == NOTHING_HELD else _counted(down, request, route, held)
@@ -142,13 +144,17 @@ class Shortcut:
         is_tls = down.scheme == b"https"
         forwarding.edit = self._over_tls if is_tls else self._over_http
         if lines and self._cors is not None:
-            forwarding.edit = self._gate.answers.editor.edit_with(lines, self._cors.names, is_tls=is_tls)
+            forwarding.edit = self._answers.edit_with(lines, self._cors.names, is_tls=is_tls)
         head = self._head(down, request, forwarded, forwarding.request_id, path, added) if self._changes_head else b""
         down.begin(forwarding)
         forwarding.start(rest, head)
         return True
 
-    def _refuse(self, passage: Passage, answer: Answer, lines: bytes, rest: bytes) -> None:
+    def _refuse(
+        self, down: Downstream, request: RequestHead, route: LiveRoute, answer: Answer, lines: bytes, rest: bytes
+    ) -> None:
+        assert route.gate is not None  # noqa: S101 - it led here
+        passage = Passage(down, request, route, route.gate)
         passage.answer_fields, passage.answer_without = self._plan.answer_fields, self._plan.answer_without
         if lines and self._cors is not None:
             passage.answer_fields, passage.answer_without = lines, self._cors.names

@@ -1,5 +1,7 @@
 """Requests that take the shortcut past a gate are forwarded and answered as the gate would have it."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from ingressd.policy.request_fields import RequestEdits
 from ingressd.policy.response_fields import Hsts, ResponseEdits
 from ingressd.policy.rewrite import Rewrite
 from ingressd.proxy.passage import Passage
-from tests.proxy.gated import APP, alone, gated, get
+from tests.proxy.gated import APP, alone, gated, get, snapshot_of
 from tests.support.memory import MemoryPath
 
 ANSWER = (
@@ -132,6 +134,23 @@ def test_it_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path.send(get(target="/old/x"))
     assert path.statuses == [200]
     path.close()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_gate_goes_with_its_route(name: str) -> None:
+    path = path_of(name, b"http")
+    path.send(get(target="/old/x"))
+    gate = path.gateway.state.find("a.example", "/").gate
+    assert gate is not None
+    watched = weakref.ref(gate)
+    path.close()
+    gc.disable()  # what is frozen is not collected
+    try:
+        del gate
+        path.local.show(snapshot_of(None))
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 def test_what_is_under_way_is_counted_and_forgotten() -> None:
