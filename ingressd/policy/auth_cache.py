@@ -1,7 +1,6 @@
 """Answers of external authentication, kept for as long as both its owner and the answer itself allow.
 
-Bounded in number and size. No secret is kept: keys are digests, and cookies are left out of what is kept, because the
-next request with the same key may be somebody else's.
+Bounded in number and size. No secret is kept: keys are digests, and an answer with a cookie is for whom it was made.
 """
 
 import re
@@ -9,13 +8,12 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from ingressd.policy.ask import field_value, without_fields
+from ingressd.policy.ask import field_value
 
 MAX_ANSWERS: Final = 4096
 MAX_ANSWER_BYTES: Final = 4096
 """Of the fields of one answer; one with more is not kept. Together 16 MiB for each worker at the very most."""
 
-_SET_COOKIE: Final = frozenset({b"set-cookie"})
 _AGE = re.compile(rb"(?:^|,)\s*(s-maxage|max-age)=\"?([0-9]{1,9})\"?\s*(?=,|$)")
 _FORBIDS = re.compile(rb"(?:^|,)\s*(?:no-store|no-cache|private)\s*(?:=|,|$)")
 _HARMLESS_VARY: Final = frozenset({b"accept", b"accept-encoding", b"accept-language", b"origin", b""})
@@ -34,10 +32,6 @@ class AuthAnswer(NamedTuple):
     status: int
     lines: bytes
 
-    def without_cookies(self) -> "AuthAnswer":
-        """The answer as the next one with the same key may have it."""
-        return AuthAnswer(self.status, without_fields(self.lines, _SET_COOKIE))
-
 
 def cache_digest(*parts: bytes) -> bytes:
     """A key that tells nothing of its parts, however long they are."""
@@ -51,8 +45,11 @@ def cache_digest(*parts: bytes) -> bytes:
 def lifetime_s(rules: Iterable[CacheRule], answer: AuthAnswer) -> float:
     """Seconds for which ``answer`` may be kept; 0: not at all. As in nginx its own Cache-Control goes first.
 
-    What we do not work out (Expires, a Vary that names credentials) forbids keeping it.
+    One that sets a cookie is never kept, as there: the next request with the same key may be somebody else's. What we
+    do not work out (Expires, a Vary that names credentials) forbids keeping it.
     """
+    if field_value(answer.lines, b"set-cookie") is not None:
+        return 0.0
     said = field_value(answer.lines, b"cache-control")
     if said is not None:
         said = said.lower()
@@ -101,7 +98,6 @@ class AuthCache:
         """Keep ``answer`` for ``seconds``, instead of one that was not used for longest if there are too many."""
         if seconds <= 0.0:
             return
-        answer = answer.without_cookies()
         if len(answer.lines) > MAX_ANSWER_BYTES:
             return
         self._answers.pop(key, None)

@@ -81,9 +81,8 @@ class AuthAsker:
             await asyncio.wait((under_way,))
             if not under_way.cancelled():  # else whoever asked has left: the next one asks
                 answer = under_way.result()
-                # The one who asked gets the cookies; others with the same key may be somebody else.
                 if answer is None or lifetime_s(question.settings.cache_rules, answer) > 0.0:
-                    return answer and answer.without_cookies()
+                    return answer
                 return await self._ask(question, ask, forwarded_for, extra, certificate)
         under_way = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:

@@ -76,6 +76,12 @@ _LOGINS: list[Case] = [
         (Ask(headers={"Cookie": "SessionID=bob"}, auth=FORBID), FORBIDDEN),
     ),
     case(
+        "an answer with a cookie is not kept",
+        KEPT,
+        (Ask(auth=COOKIE), Want(seen="echo", headers={"set-cookie": "alma=armud"})),
+        (Ask(auth=FORBID), FORBIDDEN),
+    ),
+    case(
         "the auth service of all: not for some paths, and an answer that is kept",
         {},
         (Ask(path="/foo", auth=ALLOW), Want(seen="echo", saw={"auth": {"x-auth-request-redirect": "Foo-Redirect"}})),
