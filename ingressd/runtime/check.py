@@ -20,6 +20,7 @@ from ingressd.routing.annotations import read_config_map
 from ingressd.routing.compile import compile_routes
 from ingressd.routing.migration import MigrationReport, migration_report
 from ingressd.runtime import report
+from ingressd.runtime.log_findings import log_findings
 from ingressd.runtime.offline import fill
 from ingressd.runtime.sources import route_defaults
 from ingressd.settings import RoutingSettings, Settings, SourceSettings
@@ -64,6 +65,7 @@ def _json(made: MigrationReport) -> str:
 def _report(cluster: ClusterState, routing: RoutingSettings, found: tuple[Finding, ...]) -> MigrationReport:
     now = time.time()
     compiled = compile_routes(cluster, route_defaults(routing, now), now=now)
+    found += log_findings(compiled.snapshot.policies.log, routing.configmap)
     config_map = cluster.config_maps.get(routing.configmap) if routing.configmap else None
     if routing.configmap and config_map is None:
         found += (_no_config_map(*routing.configmap),)

@@ -14,6 +14,7 @@ from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compi
 from ingressd.routing.delta import SnapshotDelta, difference, is_empty
 from ingressd.routing.snapshot import Snapshot
 from ingressd.runtime.holdoff import HoldOff
+from ingressd.runtime.log_findings import log_findings
 from ingressd.runtime.publish import Publisher
 from ingressd.runtime.sources import Source
 
@@ -79,7 +80,8 @@ class Configuration:
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with objects, as far as source and compile could tell."""
         compiled = self.compiled.findings if self.compiled is not None else ()
-        return tuple(sorted({*self.store.findings(), *compiled}))
+        of_log = log_findings(self.snapshot.policies.log, self._defaults.config_map)
+        return tuple(sorted({*self.store.findings(), *compiled, *of_log}))
 
     def recompile(self) -> None:
         """Compile everything in the next quiet moment."""

@@ -162,6 +162,19 @@ def test_the_controllers_flags(pod: Pod, tmp_path: Path, capsys: pytest.CaptureF
     assert {one["name"]: one["verdict"] for one in report["config"]}["http-snippet"] == "lost"
 
 
+def test_a_log_that_nobody_could_write(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = {"log-format-upstream": "$remote_addr $no_such", "skip-access-log-urls": "/health,~*(a"}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}
+    sites.write(tmp_path, *objects(pod), settings | {"data": data})
+
+    code, out, _ = checked(capsys, str(tmp_path), "--configmap", "default/settings", "--output", "json")
+
+    assert code == 1
+    told = {one["field"]: one["message"] for one in json.loads(out)["findings"]}
+    assert "$no_such" in told["data.log-format-upstream"]
+    assert "(a" in told["data.skip-access-log-urls"]
+
+
 def test_a_config_map_that_is_not_there(pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sites.write(tmp_path, *objects(pod))
 
