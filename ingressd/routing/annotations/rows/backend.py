@@ -210,7 +210,8 @@ UPSTREAM_HASH_BY = Row(
     "Endpoint by consistent hashing of this; wins over load-balance.",
     support="differs",
     difference="Holds for the paths of the Ingress that says it; there the oldest Ingress of the Service "
-    "decides for all of them. Another hash is used: a key may meet another endpoint than there.",
+    "decides for all of them. Another hash is used: a key may meet another endpoint than there. Captures of the path "
+    "(`$1`) are not known: endpoints are chosen in turn then.",
     scope="upstream",
     config_key="upstream-hash-by",
     on_bad="freeze",
