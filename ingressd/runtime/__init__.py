@@ -7,8 +7,8 @@ The control process: ``control`` is its rim. ``sources`` → ``configuration`` (
 so) → ``publish``; ``clusterwork`` writes back; ``view`` is what the admin server shows; ``kept_configuration`` is what
 the parent keeps of it.
 
-A worker: ``worker`` is its rim. ``building``, with ``backend_changes``, ``host_tls`` and ``everybody``, makes a change
-aside; ``retire`` lets go of what a swap leaves behind.
+A worker: ``worker`` is its rim, ``worker_channel`` its end of the channel. ``building``, with ``backend_changes``,
+``host_tls`` and ``everybody``, makes a change aside; ``retire`` lets go of what a swap leaves behind.
 
 Between them: ``links`` (parent and child), ``channel`` (control process and worker), ``labels`` (what both call a
 route).

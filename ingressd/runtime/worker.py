@@ -13,10 +13,8 @@ import os
 import resource
 import socket
 import ssl
-from collections import deque
 from collections.abc import Sequence
 from time import monotonic, perf_counter
-from typing import Any
 
 from ingressd.proxy.admission import backlog_of, connections_of
 from ingressd.proxy.gateway import Gateway
@@ -34,20 +32,18 @@ from ingressd.runtime.channel import (
     Applied,
     Ask,
     Commit,
-    FrameReader,
-    FromWorker,
     Materials,
     Refused,
     Report,
     ToWorker,
     decode_to_worker,
-    encode_frame,
 )
 from ingressd.runtime.heap import keep_freed_memory
 from ingressd.runtime.kept_configuration import read_configuration
 from ingressd.runtime.logs import set_up_logs
 from ingressd.runtime.loops import new_event_loop
 from ingressd.runtime.tasks import TaskSet
+from ingressd.runtime.worker_channel import WorkerChannel
 from ingressd.settings import Settings
 from ingressd.telemetry.access_log import AccessLog
 from ingressd.telemetry.metrics import ROUTES_PER_REPORT, WorkerStats
@@ -56,7 +52,6 @@ from ingressd.tls.sni import CertificateSwitch, ServerNames, silence_unreadable_
 log = logging.getLogger(__name__)
 
 _REPORT_S = 1.0
-_FRAMES_AHEAD = 64
 _DRAIN_CHECK_S = 0.05
 _MANY_ROUTES = 500
 """Routes with traffic since the last report: adding up so many costs the control process 5 ms and more, so a worker
@@ -122,7 +117,7 @@ class Worker:
         self._accepts = False
         self._tasks = TaskSet()
         self._draining = asyncio.Event()
-        self._channel: _Channel | None = None
+        self._channel: WorkerChannel | None = None
         self._building = asyncio.Lock()  # one piece at a time, whoever sent it
         self._seconds = 0
         self._routes_told = 0  # in the last report of all routes
@@ -196,11 +191,11 @@ class Worker:
         channel.setblocking(False)
         if self._channel is not None:
             self._channel.close()
-        current = self._channel = _Channel()
+        current = self._channel = WorkerChannel()
         await self._loop.create_unix_connection(lambda: current, sock=channel)
         self._tasks.start(self._follow(current), name="changes")
 
-    async def _follow(self, channel: _Channel) -> None:
+    async def _follow(self, channel: WorkerChannel) -> None:
         while (frame := await channel.next_frame()) is not None:
             started = perf_counter()
             message = decode_to_worker(frame)
@@ -216,7 +211,7 @@ class Worker:
                 channel.send(answer)
             await asyncio.sleep(0)  # requests between any two pieces
 
-    async def _take(self, message: ToWorker, channel: _Channel, started: float) -> Applied | Refused | None:
+    async def _take(self, message: ToWorker, channel: WorkerChannel, started: float) -> Applied | Refused | None:
         """Build one piece. What has become of the change, when this was the end of it."""
         try:
             generation = await self._build(message, started)
@@ -315,60 +310,3 @@ class Worker:
 
 class _NotBuiltError(Exception):
     """Why a piece of a change could not be built."""
-
-
-class _Channel(asyncio.Protocol):
-    """Frames from the control process, a bounded number ahead of the builder."""
-
-    def __init__(self) -> None:
-        self._reader = FrameReader()
-        self._frames: deque[bytes] = deque()
-        self._arrived = asyncio.Event()
-        self._transport: asyncio.Transport | None = None
-        self._paused = False
-        self.is_open = False
-        self.has_begun = False  # something of a change has been taken
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self.is_open = True
-
-    def data_received(self, data: bytes) -> None:
-        self._frames.extend(self._reader.feed(data))
-        self._arrived.set()
-        if len(self._frames) > _FRAMES_AHEAD and self._transport is not None and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_open = False
-        self._arrived.set()
-
-    async def next_frame(self) -> bytes | None:
-        """The next frame; None when the control process has gone and everything it sent is taken."""
-        while not self._frames:
-            if not self.is_open:
-                return None
-            self._arrived.clear()
-            await self._arrived.wait()
-        if self._paused and len(self._frames) < _FRAMES_AHEAD // 2 and self._transport is not None and self.is_open:
-            self._paused = False
-            self._transport.resume_reading()
-        return self._frames.popleft()
-
-    async def skip_change(self) -> int:
-        """Read past the rest of a change that could not be built; returns its generation."""
-        while (frame := await self.next_frame()) is not None:
-            message = decode_to_worker(frame)
-            if isinstance(message, Commit):
-                return message.generation
-        return 0
-
-    def send(self, message: FromWorker) -> None:
-        """Queue a message; a control process that has gone misses it."""
-        if self.is_open and self._transport is not None:
-            self._transport.write(encode_frame(message))
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
