@@ -36,6 +36,7 @@ from ingressd.model.objects import (
 from ingressd.routing.compile import Compiled, CompileMemo, RouteDefaults, compile_routes, refresh_endpoints
 from ingressd.routing.delta import apply_delta, difference
 from ingressd.routing.snapshot import CertificatePair
+from ingressd.runtime.control import GC_THRESHOLDS
 from ingressd.tls.certificate import CheckedPair, self_signed
 
 NAMESPACE = "default"
@@ -152,8 +153,10 @@ def main() -> None:
     def again() -> Compiled:
         return compile_routes(farm.freeze(), defaults, memo, now=NOW)
 
+    gc.set_threshold(*GC_THRESHOLDS)  # as in the control process
     first = timed("from nothing", again, rounds=1)
     gc.collect()
+    gc.freeze()
     print(f"{'memory':44} objects {objects_mb - start_mb:.0f} MB, snapshot and memo {memory_mb() - objects_mb:.0f} MB")
     made = first.snapshot
     print(f"{'hosts, backends, certificates':44} {len(made.hosts)}, {len(made.backends)}, {len(made.certificates)}")

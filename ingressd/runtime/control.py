@@ -44,13 +44,13 @@ _COLLECT_S = 0.25
 _FINDINGS_LOGGED = 20
 _LOG_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 # Tens of thousands of long-lived objects and little garbage: collecting by default counts would cost seconds.
-_GC_THRESHOLDS = (50_000, 20, 50)
+GC_THRESHOLDS = (50_000, 20, 50)
 
 
 def control_main(settings: Settings, link: socket.socket, admin: socket.socket) -> int:
     """Run the control process to its end; returns the process's exit code. Called in a freshly forked child."""
     set_up_logs(settings.log_level, settings.log_format, "control")
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     try:
