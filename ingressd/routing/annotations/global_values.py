@@ -86,6 +86,16 @@ def _tidied(listed: str) -> str:
     return ",".join(item for one in listed.split(",") if (item := one.strip()))
 
 
+def _good_entries(row: Row[object], listed: str) -> str:
+    """A list without its bad entries, as ingress-nginx reads it; "" where there is no other, or where one that is left
+    out might let somebody in.
+    """
+    if not row.kind.is_list or row.guards:
+        return ""
+    good = ",".join(entry for entry in listed.split(",") if not read_value(row, entry)[1])
+    return good if good and not read_value(row, good)[1] else ""
+
+
 class _Reader:
     def __init__(self, config_map: ConfigMap, previous: GlobalValues | None) -> None:
         self._config_map = config_map
@@ -114,8 +124,12 @@ class _Reader:
             return
         value, problem, _ = read_value(row, text)
         if problem:
-            self._say(key, "error", "BadConfigMapValue", f"{problem}; {self._instead(row, key, problem)}")
-            return
+            good = _good_entries(row, text)
+            instead = "that entry is left out" if good else self._instead(row, key, problem)
+            self._say(key, "error", "BadConfigMapValue", f"{problem}; {instead}")
+            if not good:
+                return
+            value = row.kind.parse(good)
         self._values[row] = value
         if row.support in ("harmless", "lost", "not yet") and value != row.default:
             self._say_unsupported(row, key)

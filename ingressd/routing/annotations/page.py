@@ -33,8 +33,8 @@ effect; nobody will notice. *lost, matters for security*: read and without effec
 version*: this version of the object is not used, and one that never was good is not served; if it asks for protection
 (logins, addresses, limits, client certificates) its paths answer 503 instead, lest a wider rule open them. *503*: every
 request to its paths. Each is a finding (`ingressd check`, Events, `/api/findings`). A bad ConfigMap value leaves the
-default; where that would open what was meant to be closed (*guards*), the last good value stays, and without one paths
-answer 503.
+default, and a bad entry of a list there the others; where that would open what was meant to be closed (*guards*), the
+last good value stays, and without one paths answer 503.
 
 **Scope** — *location*: the paths of this Ingress. *host*: the whole host; the oldest Ingress that sets it wins.
 *upstream*: the Service port. *global*: a ConfigMap key only.

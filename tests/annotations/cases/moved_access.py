@@ -98,6 +98,13 @@ _LOGINS: list[Case] = [
         },
     ),
     case(
+        "a bad entry of a list leaves the others",
+        {"default-backend": "errors"},
+        (Ask(auth={"headers": [["X-User", "ann"]]}), Want(seen="echo", sent={"x-user": "ann"})),
+        (Ask(auth=ALLOW, answer={"status": 404}), Want(seen="errors", sent={"x-code": "404"})),
+        config={**GLOBAL, "global-auth-response-headers": "X-User,bad header", "custom-http-errors": "404,abc,502"},
+    ),
+    case(
         "cookies of the auth service of all",
         {},
         (Ask(auth=COOKIE), Want(headers={"set-cookie": "alma=armud"})),

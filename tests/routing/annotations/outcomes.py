@@ -88,7 +88,7 @@ BAD_TEXT = {
     "301, 302, 307 or 308": "303",
     "status, 300 to 308": "three",
     "status, 300 to 307": "three",
-    "statuses": "404,200",
+    "statuses": "200,x",
     "statuses and time": "200 202 forever",
     "path, may hold `$1`…`$9`": "/new path;",
     "absolute path": "app",

@@ -4,7 +4,7 @@ import pytest
 
 from ingressd.model.objects import ConfigMap
 from ingressd.routing.annotations import BUILT_IN, BadValue, GlobalValues, read_config_map, reference
-from ingressd.routing.annotations.rows import access, backend, clients, redirects
+from ingressd.routing.annotations.rows import access, backend, clients, redirects, responses
 from tests.support.objects import meta
 
 
@@ -46,6 +46,20 @@ def test_lists_may_be_written_over_several_lines_and_with_commas_too_many(text: 
 
 def test_nothing_but_commas_is_an_empty_list() -> None:
     assert read({"proxy-real-ip-cidr": " , "}).get(clients.PROXY_REAL_IP_CIDR) == ()
+
+
+def test_a_bad_entry_leaves_the_others_of_its_list() -> None:
+    config = read({"custom-http-errors": "404,abc, 502", "global-allowed-response-headers": "X-One,bad header,X-Two"})
+    assert config.get(responses.CUSTOM_HTTP_ERRORS) == (404, 502)
+    assert config.get(responses.GLOBAL_ALLOWED_RESPONSE_HEADERS) == ("X-One", "X-Two")
+    assert [one.reason for one in config.findings] == ["BadConfigMapValue"] * 2
+    assert all(one.message.endswith("; that entry is left out") for one in config.findings)
+
+
+def test_a_list_of_bad_entries_only_and_one_that_guards_are_bad_as_a_whole() -> None:
+    config = read({"custom-http-errors": "abc,def", "block-cidrs": "10.0.0.0/8,everybody"})
+    assert config.get(responses.CUSTOM_HTTP_ERRORS) == ()
+    assert config.denied.startswith("block-cidrs")
 
 
 def test_one_bad_key_leaves_the_others() -> None:
