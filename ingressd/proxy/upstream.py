@@ -374,6 +374,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self.sink is not sink:
             return
         if framing == NO_BODY:
+            if head.fields.content_length > 0 or head.framing in (CHUNKED, UNTIL_CLOSE):
+                # It names a body that must not follow (RFC 9112 §6.3). Of those who send it all the same many do so in
+                # a second write: it would be read as the answer to whoever has the connection by then.
+                self.reusable = False
             self._end(b"", sink)
             return
         self._step = _BODY

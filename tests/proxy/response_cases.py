@@ -68,12 +68,13 @@ CASES = {
     "204 with a wrong body": Case(
         b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", status=204, reused=False, excess=b"ok"
     ),
-    "304": Case(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 700\r\nETag: x\r\n\r\n", status=304),
+    "304": Case(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 700\r\nETag: x\r\n\r\n", status=304, reused=False),
     "304 with a wrong body": Case(
         b"HTTP/1.1 304 N\r\nContent-Length: 2\r\n\r\nok", status=304, reused=False, excess=b"ok"
     ),
-    "HEAD": Case(OK + b"Content-Length: 700\r\n\r\n", method=b"HEAD"),
-    "HEAD, chunked": Case(CHUNKED, method=b"HEAD"),
+    "HEAD": Case(OK + b"Content-Length: 700\r\n\r\n", method=b"HEAD", reused=False),
+    "HEAD of nothing": Case(OK + b"Content-Length: 0\r\n\r\n", method=b"HEAD"),
+    "HEAD, chunked": Case(CHUNKED, method=b"HEAD", reused=False),
     "HEAD with a wrong body": Case(
         OK + b"Content-Length: 2\r\n\r\nok", method=b"HEAD", reused=False, excess=b"ok"
     ),

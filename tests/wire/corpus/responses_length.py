@@ -140,7 +140,7 @@ CASES: tuple[Case, ...] = (
     _bare(
         "204 with a length and no body",
         response(b"Content-Length: 5", status=_204),
-        Clean(204, lacks=(b"content-length",)),
+        Clean(204, reusable=False, lacks=(b"content-length",)),
     ),
     _bare(
         "204 with a body",
@@ -156,7 +156,7 @@ CASES: tuple[Case, ...] = (
     _bare(
         "304 with the length it would have",
         response(b"Content-Length: 500", b'ETag: "a"', status=_304),
-        Clean(304, has=(b'etag: "a"', b"content-length: 500")),
+        Clean(304, reusable=False, has=(b'etag: "a"', b"content-length: 500")),
         "a length without a body",
         "RFC 9110 §15.4.5",
     ),
@@ -174,7 +174,7 @@ CASES: tuple[Case, ...] = (
     _bare(
         "HEAD with the length it would have",
         response(b"Content-Length: 500"),
-        Clean(has=(b"content-length: 500",)),
+        Clean(reusable=False, has=(b"content-length: 500",)),
         "a length without a body",
         "RFC 9110 §9.3.2",
         asked=_HEAD,
@@ -199,6 +199,19 @@ CASES: tuple[Case, ...] = (
         Clean(reusable=False, excess=b"5\r\nhello\r\n0\r\n\r\n"),
         asked=_HEAD,
     ),
-    _bare("HEAD of chunks", response(b"Transfer-Encoding: chunked"), Clean(), "no body follows", asked=_HEAD),
-    _bare("HEAD without a length", response(), Clean(), "no body follows", asked=_HEAD),
+    _bare("HEAD of nothing", response(b"Content-Length: 0"), Clean(), "no body is named", asked=_HEAD),
+    _bare(
+        "HEAD of chunks",
+        response(b"Transfer-Encoding: chunked"),
+        Clean(reusable=False),
+        "the body that is named may follow later, as somebody else's answer",
+        asked=_HEAD,
+    ),
+    _bare(
+        "HEAD without a length",
+        response(),
+        Clean(reusable=False),
+        "the body that is meant may follow later, as somebody else's answer",
+        asked=_HEAD,
+    ),
 )
