@@ -42,7 +42,8 @@ def record_unforwarded(
     duration_s: float,
 ) -> None:
     """``record_own`` where ``bytes_out`` body bytes went out."""
-    route.stats.observe(request.method, status, duration_s, -1.0, 0, bytes_out)
+    stats = route.stats.of_answer(request.method, status)
+    stats.observe(request.method, status, duration_s, -1.0, 0, bytes_out)
     log, gate = down.gateway.log, route.gate
     if log.is_on and (gate is None or gate.access_log):
         request_id = request_id or request.fields.request_id or down.gateway.new_request_id()
@@ -88,7 +89,7 @@ def record_observed(exchange: Observed, duration_s: float, upstream_s: float) ->
     is_logged = gate is None or gate.access_log
     stats = route.stats
     if down.gateway.stats.has_details:
-        stats = route.stats_of(exchange.alternative_name)
+        stats = route.stats_of(exchange.alternative_name).of_answer(exchange.request.method, exchange.status)
         stats.observe_phases(exchange.connect_s, exchange.header_s)
     if log.is_on and is_logged and log.format is not None:
         log.record_facts(_facts_of(exchange, duration_s, upstream_s))

@@ -16,6 +16,7 @@ from typing import Final
 
 from ingressd.telemetry.report import (
     DURATION_BUCKETS_S,
+    LABELS_WITH_PATH,
     LAG_BUCKETS_S,
     METHODS,
     OVERFLOW,
@@ -27,11 +28,14 @@ from ingressd.telemetry.report import (
     RouteDelta,
     RouteLabels,
     WorkerReport,
+    method_and_status,
 )
 
 MAX_ROUTES: Final = 100_000
 """Routes one worker counts apart (idle: about 0.4 KiB each); the ones after that share ``OVERFLOW``."""
 
+MAX_PARTS: Final = 64
+"""Pairs of method and status of one path that histograms tell apart; those after that have neither as a label."""
 MAX_REASONS: Final = 64
 ROUTES_PER_REPORT: Final = 1_000
 """So that taking a report with every route active pauses the loop about 1 ms, well under the goal of 5 ms."""
@@ -53,6 +57,7 @@ class RouteStats:
         "_durations_s",
         "_is_dirty",
         "_labels",
+        "_parts",
         "_phases",
         "_request_bytes",
         "_request_sizes",
@@ -66,6 +71,7 @@ class RouteStats:
     def __init__(self, labels: RouteLabels, changed: "list[RouteStats]") -> None:
         self._labels = labels
         self._changed = changed
+        self._parts: dict[int, RouteStats] | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -129,6 +135,21 @@ class RouteStats:
     def of_canary(self, name: str) -> "RouteStats":
         """A new one for what a canary of the route takes; whoever asks keeps it."""
         return RouteStats((*self._labels[:5], name), self._changed) if len(self._labels) > 4 else self
+
+    def of_answer(self, method: bytes, status: int) -> "RouteStats":
+        """Where paths are told apart, so are methods and statuses, in histograms too. Whoever asks does not keep it."""
+        if len(self._labels) != LABELS_WITH_PATH:
+            return self
+        key = _METHOD_BASE.get(method, _OTHER_BASE) + status
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = {}
+        part = parts.get(key)
+        if part is None:
+            if len(parts) >= MAX_PARTS:
+                return self
+            part = parts[key] = RouteStats((*self._labels, *method_and_status(key)), self._changed)
+        return part
 
     def _begin(self) -> None:
         self._is_dirty = True

@@ -1,7 +1,6 @@
 """Our figures under the names and labels ingress-nginx has for them, so that dashboards and alerts go on.
 
-Only what we know is here. A label that we do not have (in histograms ``method`` and ``status``) is missing, which
-PromQL takes for empty. docs/metrics.md says what else differs.
+Only what we know is here; docs/metrics.md says what differs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

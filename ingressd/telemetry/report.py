@@ -23,8 +23,11 @@ SWAP_BUCKETS_S: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.
 LAG_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 RouteLabels = tuple[str, ...]
-"""host, namespace, ingress, service; for ingress-nginx's names also the path and, where a canary took the request, its
-name there (else "")."""
+"""host, namespace, ingress, service; for ingress-nginx's names also the path, where a canary took the request its name
+there (else ""), the method and the status."""
+LABELS_OF_ROUTE: Final = 4
+LABELS_WITH_PATH: Final = 6
+"""As a route has them, before method and status are known."""
 
 OVERFLOW: Final[RouteLabels] = (UNKNOWN_HOST, "_", "_", "_")
 """No object can be called "_", so nothing real is hidden behind it."""

@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from ingressd.telemetry.report import DURATION_BUCKETS_S, SIZE_BUCKETS_BYTES, RouteLabels, method_and_status
+from ingressd.telemetry.report import (
+    DURATION_BUCKETS_S,
+    LABELS_OF_ROUTE,
+    LABELS_WITH_PATH,
+    SIZE_BUCKETS_BYTES,
+    RouteLabels,
+    method_and_status,
+)
 from ingressd.telemetry.totals import Histogram, RouteTotals, ServiceTotals
 
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -27,7 +34,8 @@ class Family(NamedTuple):
 class RouteNames(NamedTuple):
     """How the metrics of routes are called. ``constant``: labels of every line, with a comma at the end, or "".
 
-    ``has_paths``: host, path and canary are labels of all of them; else paths are summed up, and histograms for hosts.
+    ``has_paths``: host, path, canary, method and status are labels of all of them; else paths are summed up, and
+    histograms have none of these.
     """
 
     requests: str
@@ -79,8 +87,8 @@ def render_routes(totals: RouteTotals, names: RouteNames = OWN_NAMES) -> bytes:
     """Safe in a thread while the loop adds reports: maps are copied, histograms are values."""
     text = _Text()
     text.add([f"# HELP {names.requests} {names.requests_help}", f"# TYPE {names.requests} counter"])
-    requests = totals.requests.copy()
-    for labels, counts in (requests if names.has_paths else _without_paths(requests)).items():
+    count = LABELS_WITH_PATH if names.has_paths else LABELS_OF_ROUTE
+    for labels, counts in _summed(totals.requests.copy(), count).items():
         text.add(_request_lines(names, labels, counts.copy()))
     kept = totals.paths.copy() if names.has_paths else totals.services.copy()
     services = [(names.constant + _labels(each), service) for each, service in kept.items()]
@@ -133,7 +141,7 @@ def _histogram_lines(family: Family, labels: str, histogram: Histogram) -> list[
     return lines
 
 
-_NAMES: Final = ("host", "namespace", "ingress", "service", "path", "canary")
+_NAMES: Final = ("host", "namespace", "ingress", "service", "path", "canary", "method", "status")
 
 
 def _labels(values: RouteLabels) -> str:
@@ -142,15 +150,15 @@ def _labels(values: RouteLabels) -> str:
     return ",".join([f'{name}="{escaped(value)}"' for name, value in zip(names, values, strict=False)])
 
 
-def _without_paths(requests: dict[RouteLabels, dict[int, int]]) -> dict[RouteLabels, dict[int, int]]:
-    """Counts by host, namespace, ingress and service alone."""
-    if not any(len(labels) > 4 for labels in requests):
+def _summed(requests: dict[RouteLabels, dict[int, int]], count: int) -> dict[RouteLabels, dict[int, int]]:
+    """Counts by the first ``count`` labels alone."""
+    if not any(len(labels) > count for labels in requests):
         return requests
     found: dict[RouteLabels, dict[int, int]] = {}
     for labels, counts in requests.items():
-        summed = found.setdefault(labels[:4], {})
-        for key, count in counts.copy().items():
-            summed[key] = summed.get(key, 0) + count
+        summed = found.setdefault(labels[:count], {})
+        for key, number in counts.copy().items():
+            summed[key] = summed.get(key, 0) + number
     return found
 
 

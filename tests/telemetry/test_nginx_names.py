@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingressd.telemetry.exposition import CertificateExpiry, Exposition
-from ingressd.telemetry.metrics import WorkerStats
+from ingressd.telemetry.metrics import MAX_PARTS, WorkerStats
 from ingressd.telemetry.nginx_names import PREFIX, ControllerName
 from ingressd.telemetry.processes import PROC
 from tests.telemetry.scrape import families, label_sets, samples, value
@@ -21,10 +21,11 @@ def filled(*, controller: ControllerName | None = WHO, own: bool = False, proc: 
     exposition = Exposition(version="1", controller=controller, own_route_names=own, proc=proc)
     stats = WorkerStats(has_details=controller is not None)
     route = stats.route("shop.example", "shop", "web", "offers", "/a")
-    route.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
-    route.observe_phases(0.002, 0.006)
-    route.observe(b"POST", 503, 0.02, -1.0, 5, 2000)
-    route.observe_phases(-1.0, -1.0)
+    answered, failed = route.of_answer(b"GET", 200), route.of_answer(b"POST", 503)
+    answered.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    answered.observe_phases(0.002, 0.006)
+    failed.observe(b"POST", 503, 0.02, -1.0, 5, 2000)
+    failed.observe_phases(-1.0, -1.0)
     stats.connections.update(handshake=1, active=2, idle=3)
     exposition.merge(0, stats.report())
     exposition.set_certificates([CertificateExpiry("shop.example", "shop", "shop-tls", 2e9)])
@@ -48,23 +49,49 @@ def test_requests_by_route_method_and_status() -> None:
     assert b"\nnginx_ingress_controller_requests{" in filled().render()
 
 
+ANSWERED = {**ROUTE, "method": "GET", "status": "200"}
+FAILED = {**ROUTE, "method": "POST", "status": "503"}
+
+
 @pytest.mark.parametrize(
-    ("name", "count", "total"),
+    ("name", "total", "of_failed"),
     [
-        ("request_duration_seconds", 2, 0.04),
-        ("response_duration_seconds", 1, 0.01),
-        ("connect_duration_seconds", 1, 0.002),
-        ("header_duration_seconds", 1, 0.006),
-        ("request_size", 2, 10),
-        ("response_size", 2, 4000),
-        ("bytes_sent", 2, 4000),
+        ("request_duration_seconds", 0.02, 1),
+        ("response_duration_seconds", 0.01, 0),
+        ("connect_duration_seconds", 0.002, 0),
+        ("header_duration_seconds", 0.006, 0),
+        ("request_size", 5, 1),
+        ("response_size", 2000, 1),
+        ("bytes_sent", 2000, 1),
     ],
 )
-def test_histograms(name: str, count: int, total: float) -> None:
-    assert shown(f"{name}_count", ROUTE) == count
-    assert shown(f"{name}_sum", ROUTE) == pytest.approx(total)
-    assert shown(f"{name}_bucket", {**ROUTE, "le": "+Inf"}) == count
-    assert families(filled().render())[PREFIX + name].type == "histogram"
+def test_histograms(name: str, total: float, of_failed: int) -> None:
+    assert shown(f"{name}_count", ANSWERED) == 1
+    assert shown(f"{name}_sum", ANSWERED) == pytest.approx(total)
+    assert shown(f"{name}_bucket", {**ANSWERED, "le": "+Inf"}) == 1
+    text = filled().render()
+    assert families(text)[PREFIX + name].type == "histogram"
+    told = [labels for labels in label_sets(text, f"{PREFIX}{name}_count") if labels.items() >= FAILED.items()]
+    assert len(told) == of_failed
+
+
+def test_of_one_path_so_many_pairs_of_method_and_status_are_told_apart() -> None:
+    """An endpoint that answers with every status costs what the bound says; nothing is counted twice or lost."""
+    exposition = Exposition(version="1", controller=WHO)
+    statuses = range(200, 200 + 2 * MAX_PARTS)
+    for worker, seen in enumerate((statuses, reversed(statuses))):
+        stats = WorkerStats(has_details=True)
+        route = stats.route("shop.example", "shop", "web", "offers", "/a")
+        for status in seen:
+            route.of_answer(b"GET", status).observe(b"GET", status, 0.02, 0.01, 5, 2000)
+        exposition.merge(worker, stats.report())
+    text = exposition.render()
+    requests = label_sets(text, f"{PREFIX}requests_total")
+    assert sorted(one["status"] for one in requests) == [str(status) for status in statuses]
+    assert all(value(text, f"{PREFIX}requests_total", one) == 2 for one in requests)
+    counts = label_sets(text, f"{PREFIX}request_duration_seconds_count")
+    assert len(counts) == len(statuses) + 1
+    assert sum(value(text, f"{PREFIX}request_duration_seconds_count", one) for one in counts) == 4 * MAX_PARTS
 
 
 @pytest.mark.parametrize(
@@ -95,16 +122,16 @@ def test_paths_and_canaries_are_told_apart_there_and_summed_up_in_our_own_names(
     stats = WorkerStats(has_details=True)
     names = ("shop.example", "shop", "web", "offers")
     for path in ("/a", "/b"):
-        stats.route(*names, path).observe(b"GET", 200, 0.02, 0.01, 5, 2000)
-    canary = stats.route(*names, "/a").of_canary("shop-new-80")
+        stats.route(*names, path).of_answer(b"GET", 200).observe(b"GET", 200, 0.02, 0.01, 5, 2000)
+    canary = stats.route(*names, "/a").of_canary("shop-new-80").of_answer(b"GET", 200)
     canary.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
     canary.observe(b"GET", 200, 0.02, 0.01, 5, 2000)
     exposition.merge(0, stats.report())
     text = exposition.render()
     told = {(one["path"], one["canary"]) for one in label_sets(text, f"{PREFIX}requests_total")}
     assert told == {("/a", ""), ("/b", ""), ("/a", "shop-new-80")}
-    labels = {**ROUTE, "canary": "shop-new-80"}
-    assert shown("requests_total", {**labels, "method": "GET", "status": "200"}, exposition) == 2
+    labels = {**ANSWERED, "canary": "shop-new-80"}
+    assert shown("requests_total", labels, exposition) == 2
     assert shown("request_duration_seconds_count", labels, exposition) == 2
     own = {**SERVICE, "host": "shop.example", "method": "GET", "status": "200"}
     assert value(text, "ingressd_requests_total", own) == 4
