@@ -18,7 +18,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, thread_time
@@ -30,6 +30,7 @@ from benchmarks.compile import Farm, build, endpoint_slice, ingress
 from benchmarks.support.backend import Backend
 from benchmarks.support.figures import Figures, Load, machine
 from benchmarks.support.objects import addresses_of
+from ingressd.model.cluster import Key
 from ingressd.model.objects import ClusterObject, EndpointPort, EndpointSlice, IngressClass, Meta, SliceEndpoint
 from ingressd.proxy.listener import Listener, bind_listeners
 from ingressd.proxy.shared_limits import SharedLimits
@@ -135,6 +136,10 @@ class Everything:
     async def run(self, store: object) -> None: ...
 
     async def synced(self) -> None: ...
+
+    def want(self, config_maps: Iterable[Key]) -> None: ...
+
+    async def named(self) -> None: ...
 
     def describe(self) -> str:
         return "a farm"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ingressd.cli import build_parser, settings_from
+from ingressd.cli import settings_from
+from ingressd.flags import build_parser
 from ingressd.settings import Settings
 from ingressd.version import __version__
 
