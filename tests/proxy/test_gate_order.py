@@ -15,7 +15,7 @@ from ingressd.policy.rate_limit import RateLimits
 from ingressd.policy.redirects import AppRoot, FixedRedirect, HttpsRedirect
 from ingressd.policy.rewrite import Rewrite
 from ingressd.policy.trailing_slash import TrailingSlash
-from ingressd.proxy.gate import BINDERS
+from ingressd.proxy.steps import BINDERS
 from tests.proxy.gated import APP, alone, gated, get
 
 REQUEST = get("Origin: https://b", "User-Agent: bad", method="OPTIONS", body=b"x" * 100)
