@@ -1,6 +1,6 @@
 """The request flow: sockets, exchanges, pools. Knows routes and endpoints, never Kubernetes.
 
-In: ``listener``; ``proxy_protocol``; ``tls_transport`` with ``tls_sending``, ``verified_tls`` (who speaks TLS, and how),
+In: ``listener``; ``proxy_protocol``; ``tls_transport`` with ``tls_sending``, ``verified_tls`` (who speaks TLS, how),
 ``passthrough``; then ``downstream``, with ``request_head`` and ``provenance``. ``patience`` and ``admission`` bound it.
 
 Past a gate or through it: ``shortcut``; else ``held`` takes a request, as a ``passage``, through the ``steps`` of its
