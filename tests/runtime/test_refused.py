@@ -67,7 +67,7 @@ def test_what_cannot_be_compiled_leaves_what_is_served(shop: Shop) -> None:
         eventually(lambda: daemon.metrics().sum("ingressd_config_last_reload_successful") == 0)
 
         assert daemon.status()["last_reload_successful"] is False
-        assert "RuntimeError: no such luck" in daemon.log
+        eventually(lambda: "RuntimeError: no such luck" in daemon.log)
         assert daemon.get("/", host=HOST).status == 200
         [poison] = shop.directory.glob("*poison*")
         poison.unlink()

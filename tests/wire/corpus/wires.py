@@ -216,11 +216,12 @@ class Wires:
         return endpoint
 
     def restock(self) -> None:
+        """Two for each endpoint: after an answer that ends its connection, a request that waits is sent at once."""
         for live in self._live:
-            if not live.idle:
+            for _ in range(2 - len(live.idle)):
                 connection = UpstreamConnection(self.gateway, live)
                 self.connect(live.port, connection)
-                self.gateway.pool.lease(live)
+                self.gateway.pool.lease(live, fresh=True)
                 self.gateway.pool.release(live, connection, reusable=True)
                 connection.rest(monotonic())
 
