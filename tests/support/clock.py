@@ -6,20 +6,21 @@ from time import monotonic
 
 import pytest
 
-from ingressd.proxy import (
-    downstream,
-    forward,
-    held,
-    limiting,
-    outlet,
-    patience,
-    planned,
-    shaped,
-    splicing,
-    tended,
-    tunnel,
-    upstream,
+_ASKED_BY = (
+    "downstream",
+    "forward",
+    "held",
+    "limiting",
+    "outlet",
+    "patience",
+    "planned",
+    "shaped",
+    "splicing",
+    "tended",
+    "tunnel",
+    "upstream",
 )
+"""Files of the data path that look at the clock."""
 
 
 class Clock:
@@ -37,19 +38,6 @@ def patched_clock() -> Iterator[Clock]:
     """The data path asks this clock."""
     clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (
-            downstream,
-            forward,
-            held,
-            limiting,
-            outlet,
-            patience,
-            planned,
-            shaped,
-            splicing,
-            tended,
-            tunnel,
-            upstream,
-        ):
-            patch.setattr(module, "monotonic", clock)
+        for name in _ASKED_BY:
+            patch.setattr(f"ingressd.proxy.{name}.monotonic", clock)
         yield clock
