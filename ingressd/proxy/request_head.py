@@ -65,9 +65,11 @@ def check_unfinished(data: bytes, limits: Limits, seen: int = 0) -> None:
     if not seen and _NO_BEGINNING.match(data):
         raise BadRequest("bad_request_line", "the first byte begins no method: not HTTP/1 (TLS on the plain port?)")
     newline = data.find(b"\r\n")
-    if len(data) > limits.request_line_bytes and (newline < 0 or newline > limits.request_line_bytes):
+    # What may be the beginning of an end does not count: a head is as long in pieces as it is in one.
+    line_bytes = newline if newline >= 0 else len(data) - data.endswith(b"\r")
+    if line_bytes > limits.request_line_bytes:
         raise BadRequest("request_line_too_long", "no end of the request line in sight")
-    if newline >= 0 and len(data) - newline > limits.header_bytes:
+    if newline >= 0 and len(data) - newline > limits.header_bytes + len(b"\r\n\r"):
         raise BadRequest("header_too_large", "no end of the header in sight")
     # A CR at the end of what was seen may have got its LF now.
     if has_bare_line_end(data[seen - data.endswith(b"\r", 0, seen) :]):

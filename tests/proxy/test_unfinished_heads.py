@@ -90,3 +90,27 @@ def test_requests_sent_ahead_of_an_unfinished_head_do_not_hold_it_back() -> None
 
     assert path.transport.is_reading()
     path.close()
+
+
+def head_of(line_bytes: int, block_bytes: int) -> bytes:
+    """A request head whose line, and whose fields with the line end before them, are so long."""
+    line = b"GET /%b HTTP/1.1" % (b"a" * (line_bytes - len("GET / HTTP/1.1")))
+    fields = b"\r\nHost: a.example"
+    while (missing := block_bytes - len(fields)) > 0:
+        size = missing if missing < 2000 else 1000
+        fields += b"\r\nX: " + b"x" * (size - len("\r\nX: "))
+    return line + fields + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(("too_long", "status"), [((0, 0), 200), ((1, 0), 414), ((0, 1), 431)])
+def test_a_head_is_as_long_in_pieces_as_it_is_in_one(too_long: tuple[int, int], status: int) -> None:
+    limits = Limits()
+    head = head_of(limits.request_line_bytes + too_long[0], limits.header_bytes + too_long[1])
+    line_end = head.index(b"\r\n")
+    places = {*range(line_end - 1, line_end + 4), *range(len(head) - 6, len(head) + 1)}
+    for at in sorted(places):
+        path = MemoryPath()
+        path.send(head[:at])
+        path.send(head[at:])
+        assert path.statuses == [status], f"cut {len(head) - at} bytes before its end"
+        path.close()
